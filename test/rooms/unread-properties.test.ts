@@ -5,7 +5,8 @@ import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { redis } from '../../src/drivers/redis/backend.ts'
 import { directory } from '../support/directory.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
-import { KEPT, UnreadNodes, unreadSteps } from '../support/unread-load.ts'
+import { KEPT, runUnread, unreadSteps } from '../support/unread-load.ts'
+import { UnreadNodes } from '../support/unread-nodes.ts'
 
 const runs = Number(process.env['UNREAD_RUNS'] ?? 12)
 const history = { historyEntries: KEPT }
@@ -31,7 +32,7 @@ const backends: ReadonlyArray<readonly [name: string, skip: boolean | string, is
 for (const [name, skip, isOneProcess, start] of backends) {
   t.test(`unread counts match the kept messages after random calls of devices and nodes: ${name}`, { skip }, async (t) => {
     const nodes = await UnreadNodes.start(t, await start(t), isOneProcess)
-    await fc.assert(fc.asyncProperty(unreadSteps, async (steps) => { await nodes.run(steps) }), { numRuns: runs })
+    await fc.assert(fc.asyncProperty(unreadSteps, async (steps) => { await runUnread(nodes, steps) }), { numRuns: runs })
     t.comment(JSON.stringify(nodes.tally))
   })
 }

@@ -1,12 +1,9 @@
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import type { Test } from 'tap'
-import { WebSocket } from 'ws'
-import { ChatClient, ChatError, type ClientRoom, type ClientSocket } from '../../src/client/node.ts'
-import type { Backend, FastifyChatOptions, Store } from '../../src/index.ts'
-import { storeWith } from './backend.ts'
-import { chat, type ChatApp } from './chat-app.ts'
+import { ChatError, type ChatClient } from '../../src/client/node.ts'
+import { UnreadDevice } from './unread-device.ts'
+import type { UnreadNodes } from './unread-nodes.ts'
 import { open } from './websocket-client.ts'
 
 const pick = fc.nat({ max: 1_000 })
@@ -39,75 +36,15 @@ export type UnreadStep = typeof step extends fc.Arbitrary<infer Step> ? Step : n
 /** Maximum number of kept entries of a room. */
 export const KEPT = 12
 
-/** The token of a client is the id of its member. */
-const authenticate: FastifyChatOptions['authenticate'] = (request, { token }) => ({ id: token ?? (request.query as { token: string }).token })
-
-/** Number of what was done, and of counts that were compared. */
-export interface UnreadTally { operations: number, compared: number }
-
-/** Two nodes of a chat, which can be restarted. */
-export class UnreadNodes {
-  readonly tally: UnreadTally = { operations: 0, compared: 0 }
-  readonly test: Test
-  readonly #backends: readonly Backend[]
-  /** Whether a restart stops both nodes before it starts one. */
-  readonly #isOneProcess: boolean
-  #nodes: readonly ChatApp[] = []
-  #runs = 0
-  /** Number of the next writes of read positions that fail. Every other one is made nevertheless. */
-  failures = 0
-
-  private constructor (t: Test, backends: readonly Backend[], isOneProcess: boolean) {
-    this.test = t
-    // Nodes share a backend that is the same object.
-    const failing = new Map(backends.map((backend) => [backend, this.#failing(backend)]))
-    this.#backends = backends.map((backend) => failing.get(backend)!)
-    this.#isOneProcess = isOneProcess
+/** Runs steps in new rooms of the nodes. Rejects if a count is wrong. */
+export async function runUnread (nodes: UnreadNodes, steps: readonly UnreadStep[]): Promise<void> {
+  const load = await UnreadLoad.start(nodes, ++nodes.tally.runs)
+  try {
+    for (const step of steps) await load.run(step)
+    await load.settle()
+  } finally {
+    load.close()
   }
-
-  static async start (t: Test, backends: readonly Backend[], isOneProcess: boolean): Promise<UnreadNodes> {
-    const nodes = new UnreadNodes(t, backends, isOneProcess)
-    nodes.#nodes = await Promise.all(nodes.#backends.map((backend) => nodes.#start(backend)))
-    return nodes
-  }
-
-  get all (): readonly ChatApp[] { return this.#nodes }
-
-  of (number: number): ChatApp { return this.#nodes[number % this.#nodes.length]! }
-
-  async restart (number: number): Promise<void> {
-    this.failures = 0
-    const restarted = this.#nodes.map((_, i) => this.#isOneProcess || i === number % this.#nodes.length)
-    await Promise.all(this.#nodes.map(async ({ app }, i) => { if (restarted[i]!) await app.close() }))
-    this.#nodes = await Promise.all(this.#nodes.map(async (node, i) => restarted[i]! ? await this.#start(this.#backends[i]!) : node))
-  }
-
-  /** Runs steps in new rooms. Rejects if a count is wrong. */
-  async run (steps: readonly UnreadStep[]): Promise<void> {
-    const load = await UnreadLoad.start(this, ++this.#runs)
-    try {
-      for (const step of steps) await load.run(step)
-      await load.settle()
-    } finally {
-      load.close()
-    }
-  }
-
-  #failing (backend: Backend): Backend {
-    const markRead = (works: Store): Store['markRead'] => async (...args) => {
-      if (this.failures === 0) return await works.markRead(...args)
-      if (--this.failures % 2 === 0) await works.markRead(...args)
-      throw new Error('unavailable')
-    }
-    return {
-      async open (app) {
-        const opened = await backend.open(app)
-        return { roster: opened.roster, store: storeWith(opened.store, (works) => ({ markRead: markRead(works) })), close: async () => { await opened.close() } }
-      }
-    }
-  }
-
-  async #start (backend: Backend): Promise<ChatApp> { return await chat(this.test, { backend, authenticate, drainTimeout: 1 }) }
 }
 
 /** What a member has read of a room. */
@@ -120,54 +57,11 @@ class Reader {
   hasPosition = false
 }
 
-/** A device of a member. */
-class Device {
-  readonly id: string
-  readonly client: ChatClient
-  readonly rooms = new Map<string, { readonly room: ClientRoom, readonly received: string[] }>()
-  node: number
-  #socket: WebSocket | undefined
-
-  constructor (id: string, node: number, nodes: UnreadNodes) {
-    this.id = id
-    this.node = node
-    this.client = new ChatClient('', {
-      token: id,
-      minDelay: 1,
-      maxDelay: 10,
-      connect: (_url, protocol) => {
-        const socket = this.#socket = new WebSocket(`ws://127.0.0.1:${nodes.of(this.node).port}/chat`, protocol)
-        return socket as unknown as ClientSocket
-      }
-    })
-  }
-
-  cut (node: number): void {
-    this.node = node
-    this.#socket?.terminate()
-  }
-
-  async join (name: string): Promise<{ readonly room: ClientRoom, readonly received: string[] }> {
-    const joined = this.rooms.get(name)
-    if (joined !== undefined) return joined
-    const room = await this.client.join(name)
-    const entered = { room, received: [] as string[] }
-    room.on('joined', ({ complete, messages }) => {
-      if (!complete) entered.received.length = 0
-      entered.received.push(...messages.map(({ position }) => position))
-    })
-    room.on('message', ({ position }) => entered.received.push(position))
-    room.on('left', () => { if (this.rooms.get(name) === entered) this.rooms.delete(name) })
-    this.rooms.set(name, entered)
-    return entered
-  }
-}
-
 /** Two members with two devices each in two rooms, and what they have read. */
 class UnreadLoad {
   readonly #nodes: UnreadNodes
   readonly #rooms: readonly string[]
-  readonly #devices: readonly Device[]
+  readonly #devices: readonly UnreadDevice[]
   readonly #readers = new Map<string, Reader>()
   #pending: Array<Promise<unknown>> = []
   /** Publications for members. One that is under way when its node stops moves no read position. */
@@ -182,7 +76,7 @@ class UnreadLoad {
   private constructor (nodes: UnreadNodes, number: number) {
     this.#nodes = nodes
     this.#rooms = [`one-${number}`, `two-${number}`]
-    this.#devices = [0, 1, 2, 3].map((i) => new Device(`${i % 2 === 0 ? 'ada' : 'bob'}-${number}`, i >> 1, nodes))
+    this.#devices = [0, 1, 2, 3].map((i) => new UnreadDevice(`${i % 2 === 0 ? 'ada' : 'bob'}-${number}`, i >> 1, nodes))
   }
 
   async run (step: UnreadStep): Promise<void> {
@@ -280,7 +174,7 @@ class UnreadLoad {
   }
 
   /** Waits until a device has received everything. */
-  async #compareDevice (device: Device, room: string, unread: number, head: number, hasPosition: boolean): Promise<void> {
+  async #compareDevice (device: UnreadDevice, room: string, unread: number, head: number, hasPosition: boolean): Promise<void> {
     for (let rounds = 0; ; rounds++) {
       const listed = (await roomsOf(device.client)).get(room)
       const own = device.rooms.get(room)?.room
@@ -295,7 +189,7 @@ class UnreadLoad {
     }
   }
 
-  async #mark (device: Device, name: string, at: number): Promise<void> {
+  async #mark (device: UnreadDevice, name: string, at: number): Promise<void> {
     const { room, received } = await device.join(name)
     if (received.length === 0) return
     const position = received[at % received.length]!
@@ -334,7 +228,7 @@ class UnreadLoad {
   }
 
   /** The other device of the member may be reconnecting: it must not bring the read position back. */
-  async #forget (device: Device, room: string, cut: number | undefined): Promise<void> {
+  async #forget (device: UnreadDevice, room: string, cut: number | undefined): Promise<void> {
     await this.#written(device.id)
     // A message of the member that arrives after `forgotten` moves the read position of the client.
     for (const each of this.#devices) if (each.id === device.id) await this.#receivedAll(each, room)
@@ -347,7 +241,7 @@ class UnreadLoad {
   }
 
   /** Resolves when a device knows no read position in a room. */
-  async #forgotten ({ client, rooms }: Device, name: string): Promise<void> {
+  async #forgotten ({ client, rooms }: UnreadDevice, name: string): Promise<void> {
     for (let rounds = 0; rooms.get(name)?.room.readPosition !== undefined; rounds++) {
       if (rounds === 300) throw new Error(`${name} was forgotten, but a device still has a read position`)
       await roomsOf(client)
@@ -355,7 +249,7 @@ class UnreadLoad {
   }
 
   /** Resolves when a device has received the newest message of a room. */
-  async #receivedAll (device: Device, room: string): Promise<void> {
+  async #receivedAll (device: UnreadDevice, room: string): Promise<void> {
     const { entries } = await this.#nodes.of(0).app.chat.history(room, { limit: 1 })
     const hasReceived = () => entries.every(({ position }) => device.rooms.get(room)?.received.includes(position) !== false)
     for (let rounds = 0; !hasReceived() && rounds < 300; rounds++) await roomsOf(device.client)
@@ -397,7 +291,7 @@ async function roomsOf (client: ChatClient): Promise<Map<string, number>> {
 }
 
 /** Resolves when a device is no longer in a room. */
-async function left (device: Device, name: string): Promise<void> {
+async function left (device: UnreadDevice, name: string): Promise<void> {
   for (let rounds = 0; device.rooms.has(name); rounds++) {
     if (rounds === 300) {
       device.rooms.get(name)!.room.leave()
