@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { ChatClient } from '../../src/client/node.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen } from '../support/app.ts'
@@ -15,11 +15,29 @@ async function roomsOf (client: ChatClient): Promise<string[]> {
   return names
 }
 
-t.test('a device that was offline during a removal does not bring the read position back', async (t) => {
+/** Resolves with two devices of a member. The second one joins again only when it is told to. */
+async function devices (t: Test) {
   const app = await build(t, { authenticate })
   const port = await listen(app)
   const network = await proxy(t, port)
   const [near, far] = [chatClient(t, port, { token: 'ada' }), chatClient(t, network.port, { token: 'ada', minDelay: 60_000, maxDelay: 60_000 })]
+  return {
+    app,
+    near,
+    far,
+    /** Removes the read position in a room on the first device while the second one is offline. */
+    forgetWhileOffline: async (room: string) => {
+      const waiting = state(far, 'waiting')
+      network.cut()
+      await waiting
+      t.equal(near.forget(room), true)
+      t.strictSame(await roomsOf(near), [])
+    }
+  }
+}
+
+t.test('a device that was offline during a removal does not bring the read position back', async (t) => {
+  const { app, near, far, forgetWhileOffline } = await devices(t)
   const [, there] = [await near.join('a'), await far.join('a')]
   const arrived = nextEvent(there, 'message')
   await app.chat.publish('a', { text: '1' })
@@ -27,11 +45,7 @@ t.test('a device that was offline during a removal does not bring the read posit
   there.markRead()
   t.strictSame(await roomsOf(far), ['a'])
   t.equal(there.unread, 0)
-  const waiting = state(far, 'waiting')
-  network.cut()
-  await waiting
-  t.equal(near.forget('a'), true)
-  t.strictSame(await roomsOf(near), [])
+  await forgetWhileOffline('a')
   const again = nextEvent(there, 'joined', ({ again }) => again)
   const forgotten = nextEvent(there, 'readPosition', ({ position }) => position === undefined)
   far.reconnect()
@@ -44,21 +58,14 @@ t.test('a device that was offline during a removal does not bring the read posit
 })
 
 t.test('a device that was offline during a removal drops the position of its own post', async (t) => {
-  const app = await build(t, { authenticate })
-  const port = await listen(app)
-  const network = await proxy(t, port)
-  const [near, far] = [chatClient(t, port, { token: 'ada' }), chatClient(t, network.port, { token: 'ada', minDelay: 60_000, maxDelay: 60_000 })]
+  const { near, far, forgetWhileOffline } = await devices(t)
   const there = await far.join('a')
   const arrived = nextEvent(there, 'message')
   await there.post('1')
   await arrived
   t.equal(there.unread, 0)
   await near.join('b')
-  const waiting = state(far, 'waiting')
-  network.cut()
-  await waiting
-  t.equal(near.forget('a'), true)
-  t.strictSame(await roomsOf(near), [])
+  await forgetWhileOffline('a')
   const again = nextEvent(there, 'joined', ({ again }) => again)
   far.reconnect()
   await again

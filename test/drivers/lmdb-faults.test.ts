@@ -59,7 +59,7 @@ class Lines extends EventEmitter {
   }
 }
 
-/** A killed process writes no coverage, so it runs on tsx, which starts faster. */
+/** A killed process writes no coverage, so it doesn't need tap's loader, which starts slowly. */
 const writer = (t: Test, path: string, atOnce: number, fixture = 'lmdb-writer') =>
   new Lines(t, [...typescriptArguments, `test/support/fixtures/${fixture}.ts`, path, String(atOnce)])
 

@@ -561,22 +561,29 @@ t.test('a removal on another node while a join loads the read position is notice
   t.equal(there.of('a'), undefined)
 })
 
-t.test('a position that is loaded before another node removes it from the store is removed', async (t) => {
-  const { late, forgetRead } = lateRemovals()
-  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
-  await works.markRead('ada', [{ room: 'a', ...await append('a') }])
-  const forgotten: string[] = []
-  const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })
-  const removal = near.begin('ada', device).forget('a')
-  await deliver()
-  await there.use('a', true)
-  t.match(there.of('a'), { offset: 1 })
-  late.open()
-  await removal
-  await deliver()
-  t.equal(there.of('a'), undefined)
-  t.strictSame(forgotten, ['a'])
-})
+const removers: ReadonlyArray<readonly [string, (node: ReadPositions) => Promise<void>]> = [
+  ['a position that is loaded before another node removes it from the store is removed', (node) => node.begin('ada', device).forget('a')],
+  ['a connection that joins again before the app has removed the position is notified', (node) => node.forget('ada', 'a')]
+]
+
+for (const [title, remove] of removers) {
+  t.test(title, async (t) => {
+    const { late, forgetRead } = lateRemovals()
+    const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
+    await works.markRead('ada', [{ room: 'a', ...await append('a') }])
+    const forgotten: string[] = []
+    const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })
+    const removal = remove(near)
+    await deliver()
+    await there.use('a', true)
+    t.match(there.of('a'), { offset: 1 })
+    late.open()
+    await removal
+    await deliver()
+    t.equal(there.of('a'), undefined)
+    t.strictSame(forgotten, ['a'])
+  })
+}
 
 t.test('a join receives no position that was removed without a report to its node', async (t) => {
   const [near, far] = await nodes(t)
@@ -618,21 +625,4 @@ t.test('a connection whose view is replaced during a removal receives forgotten 
   reading.open()
   t.match(await two.expect('joined'), { complete: false, readPosition: position })
   t.strictSame(await two.next(), { type: 'forgotten', room: 'a' })
-})
-
-t.test('a connection that joins again before the app has removed the position is notified', async (t) => {
-  const { late, forgetRead } = lateRemovals()
-  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
-  await works.markRead('ada', [{ room: 'a', ...await append('a') }])
-  const forgotten: string[] = []
-  const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })
-  const removal = near.forget('ada', 'a')
-  await deliver()
-  await there.use('a', true)
-  t.match(there.of('a'), { offset: 1 })
-  late.open()
-  await removal
-  await deliver()
-  t.equal(there.of('a'), undefined)
-  t.strictSame(forgotten, ['a'])
 })
