@@ -5,7 +5,7 @@ import fastifyWebsocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import type { ChatClient, ChatError } from '../../src/client/index.ts'
+import type { ChatClient, ChatError, ClientSocket } from '../../src/client/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, next, state } from '../support/chat-client.ts'
@@ -136,6 +136,32 @@ t.test('a route without a chat in an app with WebSockets has a reason, and is re
   await failures(client, 1)
   t.match([status.code, status.reason], [1005, 'the server has no chat at this path'])
   t.strictSame(errors.map(({ message }) => message), [status.reason])
+})
+
+t.test('a socket that a client abandons while it opens causes no request', async (t) => {
+  const requests: Array<string | undefined> = []
+  const { port } = await plainServer(t, ({ url }, response) => {
+    requests.push(url)
+    response.end()
+  })
+  // As in a browser, without `terminate`.
+  const socket = Object.assign(new EventTarget(), { readyState: 0, protocol: '', send () {}, close () {} })
+  const opening = new Promise<void>((resolve) => {
+    const client = chatClient(t, port, {
+      connect: () => {
+        setImmediate(() => {
+          client.close()
+          resolve()
+        })
+        return socket as unknown as ClientSocket
+      }
+    })
+  })
+  await opening
+  socket.dispatchEvent(new Event('error'))
+  socket.dispatchEvent(Object.assign(new Event('close'), { code: 1006, reason: '' }))
+  await fetch(`http://127.0.0.1:${port}/last`)
+  t.strictSame(requests, ['/last'])
 })
 
 t.test('an upgrade without the subprotocol has a reason, and is reported once', async (t) => {

@@ -41,7 +41,7 @@ export function connection ({ url, connect, hello: getHello, timeout, probe, onM
     const opened = await connect(url, SUBPROTOCOL)
     let isPending = opened.readyState !== OPEN
     const refuse = async (code = ABNORMAL, given = '') => {
-      if (!isPending) return
+      if (!isPending || isEnded) return
       isPending = false
       // Only sockets of `ws` have `terminate`. Their errors contain the reason if it is known.
       fail(given || firstError || (opened.terminate === undefined && await probe()) || 'the handshake failed', code)
