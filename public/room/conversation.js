@@ -119,8 +119,11 @@ export function createConversation (name, person, storage, waiting) {
         if (timeline !== undefined && timeline === entered?.timeline) snapshot = timeline.getSnapshot()
       }
     },
-    /** Marks all messages as read. */
-    markRead () { if (entered !== undefined && isShown && !snapshot.hasNewer) read.move(entered.room) },
+    /** Marks all messages as read. The server would refuse the position of a room without messages. */
+    markRead () {
+      if (entered === undefined || !isShown || snapshot.hasNewer) return
+      if (snapshot.items.some(({ state }) => state === 'stored')) read.move(entered.room)
+    },
     /** Called when the user looks away: later messages are below the unread line. */
     keepLine: read.keepLine,
     get room () { return entered?.room },

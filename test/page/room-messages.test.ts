@@ -26,9 +26,10 @@ t.test('the messages of a room', { skip }, async (t) => {
   }
 
   t.test('two windows exchange messages over one connection each, without console errors', async (t) => {
-    const { open } = await start(t)
+    const { app, open } = await start(t)
     const ada = await open('ada')
     const bob = await open('bob')
+    await Promise.all([ada, bob].map(({ page }) => connected(page)))
     await say(ada.page, 'good morning')
     await shows(bob.page, '.row.other', 'good morning')
     await say(bob.page, 'and to you')
@@ -40,6 +41,7 @@ t.test('the messages of a room', { skip }, async (t) => {
       t.strictSame(complaints, [])
       t.equal(sockets.length, 1)
     }
+    t.strictSame(app.chat.stats().refusals, {}, 'nothing is refused, not even in the empty room')
   })
 
   t.test('HTML in a name or a message is shown as text and runs nothing', async (t) => {
