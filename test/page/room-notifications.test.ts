@@ -29,7 +29,7 @@ function record (works: boolean): void {
 }
 
 t.test('notifications of the page', { skip }, async (t) => {
-  const browser = await launch()
+  const browser = await launch('notifications')
   t.teardown(() => browser.close())
 
   async function start (t: Test, permissions: string[], works = true) {
