@@ -1,5 +1,5 @@
 import type { Change, Message } from '../../messages.ts'
-import { applyChange } from '../apply-change.ts'
+import { applyChanges } from '../apply-change.ts'
 import { MAX_EVENTS } from '../bounds.ts'
 import { ChatError } from '../error.ts'
 import { iteration, type Iteration } from './iteration.ts'
@@ -36,8 +36,8 @@ export type Deliveries = ReturnType<typeof deliveries>
 export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   const iterations = new Set<Iteration>()
   const timelines = new Set<DeliveryReceiver>()
-  /** The newest message, with its changes; undefined if it was not received. */
-  let last: Message | undefined
+  /** The newest message, with its changes; empty if it was not received. */
+  let newest: readonly Message[] = []
   /** The events before the first listener; undefined: events are dispatched at once. */
   let buffered: Delivery[] | undefined = []
   /** The event that has replaced the buffered ones. */
@@ -50,21 +50,19 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
     switch (delivery.type) {
       case 'joined':
         if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
-        if (!delivery.complete) last = undefined
-        delivery.changes?.forEach(changeLast)
-        last = delivery.messages.at(-1) ?? last
+        newest = [...delivery.complete ? applyChanges(newest, delivery.changes ?? []) : [], ...delivery.messages].slice(-1)
         emit('joined', delivery)
         if (!delivery.again) break
         delivery.changes?.forEach(iterateChange)
         delivery.messages.forEach(iterate)
         break
       case 'message':
-        last = delivery
+        newest = [delivery]
         emit('message', delivery)
         iterate(delivery)
         break
       case 'changed':
-        changeLast(delivery)
+        newest = applyChanges(newest, [delivery])
         emit('changed', delivery)
         iterateChange(delivery)
         break
@@ -80,10 +78,6 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
         endIterations(ended?.error)
         emit('left', delivery.error)
     }
-  }
-
-  function changeLast (change: Change): void {
-    if (last?.position === change.position) last = applyChange(last, change)
   }
 
   function iterate (message: Message): void { for (const iteration of iterations) iteration.push(message) }
@@ -106,7 +100,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
     timelines,
     replay,
 
-    get last (): Message | undefined { return last },
+    get newest (): readonly Message[] { return newest },
 
     push (delivery: Delivery): void {
       if (buffered === undefined) return dispatch(delivery)

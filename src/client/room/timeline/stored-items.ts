@@ -3,13 +3,11 @@ import { applyChange } from '../../apply-change.ts'
 import { PAGE_SIZE } from '../../bounds.ts'
 import type { Deliveries } from '../deliveries.ts'
 import { ChatError, unsupported } from '../../error.ts'
-import type { HistoryPage, Joined } from '../../room-events.ts'
+import type { Joined } from '../../room-events.ts'
 import type { RoomClient } from '../room-client.ts'
-import { HistoryWindow, type Side } from './history-window.ts'
+import { historyWindow, type HistoryWindow, type Side } from './history-window.ts'
 import type { OwnPosts } from './own-posts.ts'
 import type { StoredItem } from './timeline-item.ts'
-
-const directions = { older: 'before', newer: 'after' } as const
 
 /** The room of a timeline. */
 export interface TimelineRoom {
@@ -17,176 +15,159 @@ export interface TimelineRoom {
   readonly position: string | undefined
 }
 
-/**
- * The stored messages of a timeline: a window of the room's history. Loads pages into the window, and replaces it at a jump and at a
- * break, after which messages may be missing.
- */
-export class StoredItems {
-  readonly #room: TimelineRoom
-  readonly #client: RoomClient
-  readonly #deliveries: Deliveries
-  readonly #posts: OwnPosts
-  readonly #size: number
-  readonly #onChange: () => void
-  #window: HistoryWindow
-  /** The window of the last jump, while its pages are under way. */
-  #next: HistoryWindow | undefined
-  #follows = true
-  /** The items before a break. */
-  earlier: StoredItem[] | undefined
+export type StoredItems = ReturnType<typeof storedItems>
 
-  /**
-   * @param size maximum messages in the window
-   * @param onChange called when the state of a load has changed
-   */
-  constructor (
-    room: TimelineRoom, client: RoomClient, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
-  ) {
-    this.#room = room
-    this.#client = client
-    this.#deliveries = deliveries
-    this.#posts = posts
-    this.#size = size
-    this.#onChange = onChange
-    this.#window = new HistoryWindow(size)
+/**
+ * Returns the stored messages of a timeline: a window of the room's history. Loads pages into the window, and replaces it at a jump and at
+ * a break, after which messages may be missing.
+ * @param size maximum messages in the window
+ * @param onChange called when the state of a load has changed
+ */
+export function storedItems (
+  room: TimelineRoom, { pages, server }: RoomClient, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
+) {
+  let window = historyWindow(size)
+  /** The window of the last jump, while its pages are under way. */
+  let next: HistoryWindow | undefined
+  let follows = true
+  /** Number of messages on each side that a new window has room for, at most a page. */
+  const half = Math.min(PAGE_SIZE, size >> 1)
+
+  /** Replaces the window, by default by one with the newest message. */
+  function start (messages: readonly Message[] = deliveries.newest, position = room.position!): void {
+    window = historyWindow(size, position, messages.map(itemOf))
+    window.more.older = true
+    next = undefined
   }
 
-  get window (): HistoryWindow { return this.#window }
+  /** Starts anew, and keeps the items before. */
+  function startAfterBreak (messages?: readonly Message[], position?: string): void {
+    const { shown } = items
+    if (shown.length > 0) items.earlier = shown
+    start(messages, position)
+    posts.onBreak()
+  }
 
-  /** The items of the window that are not hidden. */
-  get shown (): StoredItem[] { return this.#window.items.filter(({ position }) => !this.#posts.hides(position)) }
+  function itemOf (message: Message): StoredItem {
+    const { from, position } = message
+    const own = from !== null && from.id === server.sender?.id
+    return { ...message, key: posts.keyOf(position, own), state: 'stored', own }
+  }
 
-  /** Number of messages on each side that a new window has room for, at most a page. */
-  get #half (): number { return Math.min(PAGE_SIZE, this.#size >> 1) }
+  function canLoadNewer (): boolean { return server.supports('history-after') === true }
 
-  /** Loads a page, if there may be one. A second call meanwhile returns the same promise. */
-  load (side: Side, limit = PAGE_SIZE): Promise<void> {
-    const window = this.#window
-    if (!window.more[side]) return Promise.resolve()
-    const load = window.loads[side] ??= this.#loadPage(window, side, limit).finally(() => {
-      window.loads[side] = undefined
-      if (side === 'newer') window.live = undefined
-      this.#onChange()
-    })
-    this.#onChange()
-    return load
+  /** @throws ChatError with `unsupported` */
+  function assertNewer (): void { if (!canLoadNewer()) throw unsupported('history-after') }
+
+  /** Loads a page into a window. Resolves with whether it was added: not if the window was replaced or trimmed meanwhile. */
+  async function extend (target: HistoryWindow, side: Side, limit = half): Promise<boolean> {
+    const edge = target.edge(side)!
+    if (side === 'newer') {
+      assertNewer()
+      target.onLoadNewer()
+    }
+    const { messages, more, complete } = await pages.history(room, edge, limit, side === 'older' ? 'before' : 'after')
+    if ((target !== window && target !== next) || edge !== target.edge(side)) return false
+    if (!complete && target === next) throw new ChatError('not_kept', 'the server no longer keeps the message')
+    const isBroken = !complete && side === 'newer'
+    if (isBroken) startAfterBreak()
+    else target.extend(side, messages.map(itemOf), more)
+    return !isBroken
   }
 
   /** Replaces the window by one around a position. */
-  async jumpTo (position: string): Promise<void> {
-    if (this.#window.has(position)) return
-    this.#assertNewer()
-    const window = this.#next = new HistoryWindow(this.#size, position)
-    /** Resolves with whether no other window has replaced this one meanwhile. */
-    const extend = async (side: Side, limit = this.#half): Promise<boolean> => {
-      const { messages, more, complete } = await this.#page(window.edge(side)!, limit, side)
-      if (this.#next !== window) return false
-      if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
-      window.extend(side, this.#itemsOf(messages), more)
-      return true
-    }
+  async function jumpTo (position: string): Promise<void> {
+    if (window.has(position)) return
+    assertNewer()
+    const target = next = historyWindow(size, position)
+    // Live messages don't follow the pages.
+    target.more.newer = true
     try {
-      // Live messages don't follow the pages.
-      window.more.newer = true
-      // The page ends before the message.
-      if (!await extend('older')) return
-      window.live = []
-      if (!await extend('newer')) return
-      window.live = undefined
-      if (!window.has(position) && window.items.length > 0 && !await extend('older', 1)) return
+      // The older page ends before the message.
+      if (!await extend(target, 'older') || !await extend(target, 'newer')) return
+      if (!target.has(position) && target.items.length > 0 && !await extend(target, 'older', 1)) return
       // Own posts keep the keys with which they are shown.
-      for (const { position, key } of this.#window.items) window.update(position, (item) => ({ ...item, key }))
-      this.#window = window
-      this.#onChange()
+      for (const { position, key } of window.items) target.update(position, (item) => ({ ...item, key }))
+      window = target
+      onChange()
     } finally {
-      if (this.#next === window) this.#next = undefined
+      if (next === target) next = undefined
     }
   }
 
-  /** Replaces the window by the newest messages. */
-  jumpToNewest (): Promise<void> {
-    this.#start()
-    return this.load('older', this.#half)
-  }
-
-  /** @param on whether the user is at the newest items */
-  follow (on: boolean): void {
-    this.#follows = on
-    if (on) this.#window.trim('older')
-  }
-
-  /** Called with each answer to a join. */
-  onJoined ({ complete, messages, changes = [], oldest, position }: Joined): void {
-    if (this.#window.anchor === undefined) this.#start(messages, position)
-    else if (!complete) this.#break(messages, position)
-    else {
-      // All items of a window that doesn't reach the newest message may be older than the oldest one that the server keeps.
-      if (oldest !== undefined && !this.#window.dropBefore(oldest) && this.#window.more.newer) this.#break()
-      for (const change of changes) this.change(change)
-      for (const message of messages) this.add(message)
+  async function loadPage (target: HistoryWindow, side: Side, limit: number): Promise<void> {
+    try {
+      // Pages end before a position, so the message at the position of the join isn't in the one before it.
+      if (side === 'older' && target.items.length === 0 && canLoadNewer()) await jumpTo(target.edge(side)!)
+      else await extend(target, side, limit)
+    } finally {
+      target.loads[side] = undefined
+      onChange()
     }
   }
 
-  /** Adds a live message. */
-  add (message: Message): void {
-    const { position } = message
-    // A page of newer messages may have it already.
-    const windows = [this.#window, this.#next].filter((window) => window?.has(position) === false)
-    if (windows.length === 0) return
-    const item = this.#itemOf(message)
-    for (const window of windows) window!.add(item, this.#follows && window === this.#window && window.loads.older === undefined)
+  /** Loads a page, if there may be one. A second call meanwhile returns the same promise. */
+  function load (side: Side, limit = PAGE_SIZE): Promise<void> {
+    if (!window.more[side]) return Promise.resolve()
+    const loading = window.loads[side] ??= loadPage(window, side, limit)
+    onChange()
+    return loading
   }
-
-  change (change: Change): void { this.update(change.position, (item) => applyChange(item, change) as StoredItem) }
 
   /** Replaces the item at a position, if there is one. Returns whether the window has one. */
-  update (position: string, change: (item: StoredItem) => StoredItem): boolean {
-    this.#next?.update(position, change)
-    return this.#window.update(position, change)
+  function update (position: string, change: (item: StoredItem) => StoredItem): boolean {
+    next?.update(position, change)
+    return window.update(position, change)
   }
 
-  /** Starts anew, by default with the newest message. */
-  #break (messages?: readonly Message[], position?: string): void {
-    const { shown } = this
-    if (shown.length > 0) this.earlier = shown
-    this.#start(messages, position)
-    this.#posts.onBreak()
+  function change (change: Change): void { update(change.position, (item) => applyChange(item, change) as StoredItem) }
+
+  /** Adds a live message. */
+  function add (message: Message): void {
+    // A page of newer messages may have it already.
+    const windows = [window, next].filter((each) => each?.has(message.position) === false)
+    if (windows.length === 0) return
+    const item = itemOf(message)
+    for (const each of windows) each!.add(item, follows && each === window && each.loads.older === undefined)
   }
 
-  #start (messages: readonly Message[] = this.#deliveries.last === undefined ? [] : [this.#deliveries.last], position = this.#room.position!): void {
-    this.#window = new HistoryWindow(this.#size, position, this.#itemsOf(messages))
-    this.#next = undefined
-    this.#window.more.older = true
-  }
+  const items = {
+    /** The items before a break. */
+    earlier: undefined as StoredItem[] | undefined,
+    load,
+    jumpTo,
+    add,
+    change,
+    update,
 
-  async #loadPage (window: HistoryWindow, side: Side, limit: number): Promise<void> {
-    const edge = window.edge(side)!
-    // Pages end before a position, so the message at the position of the join isn't in the one before it.
-    if (side === 'older' && window.items.length === 0 && this.#canLoadNewer) return await this.jumpTo(edge)
-    if (side === 'newer') {
-      this.#assertNewer()
-      window.live = []
+    get window (): HistoryWindow { return window },
+
+    /** The items of the window that are not hidden. */
+    get shown (): StoredItem[] { return window.items.filter(({ position }) => !posts.hides(position)) },
+
+    /** Replaces the window by the newest messages. */
+    jumpToNewest (): Promise<void> {
+      start()
+      return load('older', half)
+    },
+
+    /** @param on whether the user is at the newest items */
+    follow (on: boolean): void {
+      follows = on
+      if (on) window.trim('older')
+    },
+
+    /** Called with each answer to a join. */
+    onJoined ({ complete, messages, changes = [], oldest, position }: Joined): void {
+      if (window.edge('newer') === undefined) start(messages, position)
+      else if (!complete) startAfterBreak(messages, position)
+      else {
+        // All items of a window that doesn't reach the newest message may be older than the oldest one that the server keeps.
+        if (oldest !== undefined && !window.dropBefore(oldest) && window.more.newer) startAfterBreak()
+        changes.forEach(change)
+        messages.forEach(add)
+      }
     }
-    const { messages, more, complete } = await this.#page(edge, limit, side)
-    // The window was replaced or trimmed meanwhile.
-    if (window !== this.#window || edge !== window.edge(side)) return
-    if (side === 'newer' && !complete) this.#break()
-    else window.extend(side, this.#itemsOf(messages), more)
   }
-
-  #page (position: string, limit: number, side: Side = 'older'): Promise<HistoryPage> {
-    return this.#client.pages.history(this.#room, position, limit, directions[side])
-  }
-
-  get #canLoadNewer (): boolean { return this.#client.server.supports('history-after') === true }
-
-  /** @throws ChatError with `unsupported` */
-  #assertNewer (): void { if (!this.#canLoadNewer) throw unsupported('history-after') }
-
-  #itemsOf (messages: readonly Message[]): StoredItem[] { return messages.map((message) => this.#itemOf(message)) }
-
-  #itemOf (message: Message): StoredItem {
-    const own = message.from !== null && message.from.id === this.#client.server.sender?.id
-    return { ...message, key: this.#posts.keyOf(message.position, own), state: 'stored', own }
-  }
+  return items
 }

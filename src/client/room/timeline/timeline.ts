@@ -5,7 +5,7 @@ import type { WaitingPost } from '../../requests/request-queue.ts'
 import type { RoomClient } from '../room-client.ts'
 import { ownPosts, type OwnPosts } from './own-posts.ts'
 import { snapshots, type Snapshots } from './snapshots.ts'
-import { StoredItems, type TimelineRoom } from './stored-items.ts'
+import { storedItems, type StoredItems, type TimelineRoom } from './stored-items.ts'
 import type { TimelineSnapshot } from './timeline-item.ts'
 import { typingMembers } from './typing-members.ts'
 
@@ -37,7 +37,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
     this.#client = client
     this.#deliveries = deliveries
     this.#posts = ownPosts((id) => client.requests.queue.get(id)?.sent === false)
-    this.#stored = new StoredItems(room, client, deliveries, this.#posts, size, () => this.#snapshots.onChange())
+    this.#stored = storedItems(room, client, deliveries, this.#posts, size, () => this.#snapshots.onChange())
     this.#snapshots = snapshots(() => this.#snapshot())
   }
 
