@@ -33,7 +33,7 @@ export function clientCore (settings: Settings, send: (json: string) => boolean,
     onMessage: receiver({ memberships: rooms, requests, pages, reads }, emit),
 
     onWelcome (welcome: Of<'welcome'>): void {
-      const isOther = server.sender !== null && server.sender.id !== welcome.member.id
+      const isOther = server.welcome !== undefined && !server.isOwn(welcome.member)
       server.onWelcome(welcome)
       requests.onConnect(isOther)
       pages.onConnect()
@@ -49,7 +49,7 @@ export function clientCore (settings: Settings, send: (json: string) => boolean,
 
     /** Called when the client is closed permanently. @param own whether by `close()` */
     end (error: ChatError, own: boolean): void {
-      server.limiter.clear()
+      server.end(error)
       requests.end(error)
       pages.end(error)
       rooms.end(error, own)

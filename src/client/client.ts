@@ -1,7 +1,7 @@
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
 import { clientCore } from './client-core.ts'
 import type { ChatClientEvents, EmitClientEvent } from './client-events.ts'
-import { deferred, rejected } from './deferred.ts'
+import { promised } from './deferred.ts'
 import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError, offline } from './error.ts'
@@ -21,7 +21,6 @@ import type { Status } from './status.ts'
 export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter<ChatClientEvents<Types>> {
   readonly #reconnector: Reconnector
   readonly #core: ReturnType<typeof clientCore>
-  #closed: ChatError | undefined
 
   /**
    * Connects, and reconnects until `close()` is called or the server closes with a terminal code. Reconnects or checks the
@@ -39,8 +38,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
       ...core,
       emit,
       onEnd: (code, reason) => {
-        this.#closed = new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`)
-        core.end(this.#closed, code === NORMAL)
+        core.end(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === NORMAL)
       }
     })
   }
@@ -60,7 +58,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
    * server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
   join (name: string, options: JoinOptions = {}): Promise<ClientRoom<Types>> {
-    return this.#closed === undefined ? this.#core.memberships.join(name, options) as Promise<ClientRoom<Types>> : rejected(this.#closed)
+    return this.#core.memberships.join(name, options) as Promise<ClientRoom<Types>>
   }
 
   /** Leaves a room, like `ClientRoom.leave()`. A pending join rejects with `left`. */
@@ -91,12 +89,11 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
    * it when the network may have changed and the environment has no event for that. Rejects with `offline`, or with `closed`.
    */
   ping (): Promise<number> {
-    const pong = deferred<number>()
-    void Promise.resolve(this.#reconnector.ping()).then((ms) => {
-      if (ms === undefined) pong.reject(this.#closed ?? offline())
+    return promised(async (pong) => {
+      const ms = await this.#reconnector.ping()
+      if (ms === undefined) pong.reject(this.#core.server.ended ?? offline())
       else pong.resolve(ms)
     })
-    return pong.promise
   }
 
   /** Closes the client permanently. Pending promises reject with `closed`, and iterations end. */

@@ -22,9 +22,13 @@ export function deferred<T> (): Deferred<T> {
   }
 }
 
-/** Returns a rejected promise. With `closed` or `left`, it never causes an unhandled rejection. */
-export function rejected (error: ChatError): Promise<never> {
-  const { reject, promise } = deferred<never>()
-  reject(error)
-  return promise
+/** Returns a promise that the function settles, or that rejects with the error that the function throws. */
+export function promised<T> (run: (result: Deferred<T>) => void): Promise<T> {
+  const result = deferred<T>()
+  try {
+    run(result)
+  } catch (error) {
+    result.reject(error as Error)
+  }
+  return result.promise
 }

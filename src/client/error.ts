@@ -40,9 +40,6 @@ export function isOneOf (code: string, ...codes: KnownCode[]): boolean {
   return (codes as string[]).includes(code)
 }
 
-/** Returns the error for an argument that is wrong. */
-export function invalid (problem: string): ChatError { return new ChatError('invalid', problem) }
-
 /** Returns the error of a request that needs a connection, or a joined room. */
 export function offline (): ChatError { return new ChatError('offline', 'the client is offline, or the room is not joined') }
 

@@ -1,9 +1,10 @@
-import { MAX_MESSAGES, PAGE_COST, isPosition } from '../../protocol.ts'
+import { PAGE_COST } from '../../protocol.ts'
 import { applyChanges } from '../apply-change.ts'
+import { assertInteger, assertPosition } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
 import { MAX_PAGE_CHANGES } from '../bounds.ts'
-import { deferred, rejected, type Deferred } from '../deferred.ts'
-import { invalid, isOneOf, offline, unsupported, type ChatError } from '../error.ts'
+import { promised, type Deferred } from '../deferred.ts'
+import { isOneOf, offline, unsupported, type ChatError } from '../error.ts'
 import { toJSON } from './outgoing.ts'
 import type { RemoteServer } from './remote-server.ts'
 import type { HistoryPage, Of } from '../room-events.ts'
@@ -44,11 +45,10 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
   /** In the order in which they are sent. */
   const requests = new Set<Request>()
   let ids = 0
-  let ended: ChatError | undefined
 
   function enqueue (request: Request): void {
     const { room, json } = request
-    const refusal = ended ?? (room === undefined && server.supports('readPositions') === false ? unsupported('readPositions') : undefined)
+    const refusal = room === undefined && server.supports('readPositions') === false ? unsupported('readPositions') : undefined
     if (refusal !== undefined) return reject(request, refusal)
     requests.delete(request)
     requests.add(request)
@@ -85,22 +85,23 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
   }
 
   return {
-    history (room: NamedRoom, position: string, limit: number, direction: Direction = 'before'): Promise<HistoryPage> {
-      if (!isJoined(room)) return rejected(offline())
-      // Checked here: the server closes a connection after ten invalid frames.
-      const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
-      if (problem !== undefined) return rejected(invalid(problem))
-      const page = deferred<HistoryPage>()
-      const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })
-      enqueue({ room: room.name, key: direction + position, json, page })
-      return page.promise
+    /** @param ended why the room has ended */
+    history (room: NamedRoom, position: string, limit: number, direction: Direction = 'before', ended?: ChatError): Promise<HistoryPage> {
+      return promised((page) => {
+        if (!isJoined(room)) throw ended ?? offline()
+        assertPosition(direction, position)
+        assertInteger('limit', limit, 1)
+        const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })
+        enqueue({ room: room.name, key: direction + position, json, page })
+      })
     },
 
     rooms (after: string | undefined): Promise<Of<'rooms'>> {
-      const page = deferred<Of<'rooms'>>()
-      const id = `rooms-${++ids}`
-      enqueue({ key: id, json: toJSON({ type: 'rooms', id, after }), page })
-      return page.promise
+      return promised((page) => {
+        if (server.ended !== undefined) throw server.ended
+        const id = `rooms-${++ids}`
+        enqueue({ key: id, json: toJSON({ type: 'rooms', id, after }), page })
+      })
     },
 
     onHistory ({ room, before, after, messages, more, complete }: Of<'history'>): void {
@@ -146,13 +147,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
 
     /** Called when the client is closed permanently. */
     end (error: ChatError): void {
-      ended = error
       for (const request of requests) reject(request, error)
     }
   }
-}
-
-/** Returns the problem of a number of messages to request; undefined if the server accepts it. */
-export function limitProblem (name: string, limit: number, min: number): string | undefined {
-  return Number.isInteger(limit) && limit >= min && limit <= MAX_MESSAGES ? undefined : `${name} must be an integer from ${min} to ${MAX_MESSAGES}`
 }

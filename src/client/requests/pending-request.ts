@@ -1,6 +1,7 @@
-import { isPosition, loneSurrogate, PAGE_COST, reactionText, type ClientMessage } from '../../protocol.ts'
+import { PAGE_COST, reactionText, type ClientMessage } from '../../protocol.ts'
+import { assertArgument, assertPosition, assertText } from '../argument-checks.ts'
 import { SINCE_BYTES } from '../bounds.ts'
-import { invalid, type ChatError } from '../error.ts'
+import type { ChatError } from '../error.ts'
 import { bytesOf } from './frame-size.ts'
 
 type Without<Message, Names extends string> = Message extends unknown ? Omit<Message, Names> : never
@@ -57,20 +58,15 @@ export interface PendingRequest {
 export function pendingRequest (content: Repeatable, outcome: Outcome, id: string, at = new Date().toISOString()): PendingRequest {
   const { type, room } = content
   const json = JSON.stringify({ ...content, id })
-  // Checked here: the server closes a connection after ten invalid frames.
-  const problem = problemOf(content) ?? (loneSurrogate.test(json) ? 'a lone surrogate is invalid' : undefined)
-  if (problem !== undefined) throw invalid(problem)
+  if ('text' in content) assertArgument(typeof content.text === 'string', 'text must be a string')
+  if ('position' in content) assertPosition('position', content.position)
+  if ('reaction' in content) {
+    assertArgument(typeof content.reaction === 'string' && reactionText.test(content.reaction), 'reaction must be 1 to 64 characters, no control characters')
+  }
+  assertText(json)
   const target = type === 'post' ? undefined : targetOf(room, content.position)
   return { id, room, content, outcome, cost: type === 'delete' ? PAGE_COST : 1, bytes: bytesOf(json) + SINCE_BYTES, target, at, json, sent: false }
 }
 
 /** Returns what identifies a message among all rooms. */
 export function targetOf (room: string, position: string): string { return `${room} ${position}` }
-
-function problemOf (request: Repeatable): string | undefined {
-  if ('text' in request && typeof request.text !== 'string') return 'text must be a string'
-  if ('position' in request && !isPosition(request.position)) return 'position must be a position'
-  return 'reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))
-    ? 'reaction must be 1 to 64 characters, no control characters'
-    : undefined
-}

@@ -1,6 +1,6 @@
 import { isRetryable } from '../../protocol.ts'
 import type { EmitClientEvent } from '../client-events.ts'
-import { deferred } from '../deferred.ts'
+import { promised } from '../deferred.ts'
 import { ChatError, isOneOf, unsupported } from '../error.ts'
 import type { Settings } from '../options.ts'
 import { pendingRequest, type Outcome, type PendingRequest, type Post, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
@@ -41,18 +41,14 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
 
   /** Adds a request. Its promise resolves with the position of a post. @param refusal error with which it rejects at once */
   function add<Result extends string | void> (content: Repeatable, refusal: ChatError | undefined, id = randomId()): Promise<Result> {
-    const outcome = deferred<Result>()
-    try {
+    return promised((outcome) => {
       if (refusal !== undefined) throw refusal
       const request = pendingRequest(content, outcome as Outcome, id)
       if (queue.size >= limit) throw new ChatError('overflow', `${limit} requests wait for acknowledgement`)
       queue.set(id, request)
       if (request.target === undefined) void saver?.save(request, joinedRoom(request.room))
-    } catch (error) {
-      outcome.reject(error as Error)
-    }
-    flush()
-    return outcome.promise
+      flush()
+    })
   }
 
   /** Rejects with the error, or with `unknown` if the request was sent. */

@@ -1,4 +1,5 @@
 import { bytesOf } from './frame-size.ts'
+import type { ChatError } from '../error.ts'
 import { rateLimiter } from './rate-limiter.ts'
 import type { Of, Sender } from '../room-events.ts'
 
@@ -10,7 +11,7 @@ export type RemoteServer = ReturnType<typeof remoteServer>
  */
 export function remoteServer (send: (json: string) => boolean) {
   let welcome: Of<'welcome'> | undefined
-  let sender: Sender | null = null
+  let ended: ChatError | undefined
   const limiter = rateLimiter()
   return {
     send,
@@ -18,7 +19,11 @@ export function remoteServer (send: (json: string) => boolean) {
     /** The member and the limits of this client, and the features of the server; undefined before the first connection. */
     get welcome (): Of<'welcome'> | undefined { return welcome },
     /** This client's member as a sender; null before the first connection. */
-    get sender (): Sender | null { return sender },
+    get sender (): Sender | null { return welcome === undefined ? null : { id: welcome.member.id, name: welcome.member.name } },
+    /** Why the client was closed permanently. */
+    get ended (): ChatError | undefined { return ended },
+    /** Returns whether this client's member is the sender. */
+    isOwn (from: Sender | null): boolean { return from !== null && from.id === welcome?.member.id },
     /** Largest message that the server accepts, in bytes. */
     get payload (): number { return welcome?.limits.payload ?? Infinity },
     /** Returns whether the server has a feature; undefined before the first connection. */
@@ -30,8 +35,12 @@ export function remoteServer (send: (json: string) => boolean) {
     /** Called on each connection. */
     onWelcome (next: Of<'welcome'>): void {
       welcome = next
-      sender = { id: next.member.id, name: next.member.name }
       limiter.reset(next.limits)
+    },
+    /** Called when the client is closed permanently. */
+    end (error: ChatError): void {
+      ended = error
+      limiter.clear()
     }
   }
 }

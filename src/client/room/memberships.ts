@@ -1,14 +1,13 @@
 import { PAGE_COST, isPosition } from '../../protocol.ts'
+import { assertArgument, assertInteger, assertPosition, assertRoomName } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
-import { deferred, rejected } from '../deferred.ts'
-import { ChatError, invalid } from '../error.ts'
-import { limitProblem } from '../requests/page-requests.ts'
+import { promised } from '../deferred.ts'
+import { ChatError } from '../error.ts'
 import { membership, type Membership, type MembershipEvents } from './membership.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import { ClientRoom } from './room.ts'
 import type { RoomClient } from './room-client.ts'
 import type { Of, RoomMessage } from '../room-events.ts'
-import { roomNameProblem } from './room-name.ts'
 import { unknownName } from '../unknown-name.ts'
 
 export interface JoinOptions {
@@ -55,16 +54,15 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
     isJoined (room: { readonly name: string }): boolean { return byName.get(room.name)?.joinedRoom === room },
 
     join (name: string, options: JoinOptions): Promise<ClientRoom> {
-      // Checked here, because the server's error couldn't be matched to this join.
-      const problem = roomNameProblem(name) ?? problemOf(options)
-      if (problem !== undefined) return rejected(invalid(problem))
-      const { history, after, revision } = options
-      let found = byName.get(name)
-      if (found === undefined) byName.set(name, found = membership(name, events, delays()))
-      if (found.promise !== undefined) return found.promise
-      const joined = deferred<ClientRoom>()
-      found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, memberships: all }), history, joined }, isOnline)
-      return joined.promise
+      return byName.get(name)?.promise ?? promised((joined) => {
+        if (server.ended !== undefined) throw server.ended
+        assertRoomName(name)
+        assertOptions(options)
+        const { history, after, revision } = options
+        const found = byName.get(name) ?? membership(name, events, delays())
+        byName.set(name, found)
+        found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, memberships: all }), history, joined }, isOnline)
+      })
     },
 
     leave (name: string): void {
@@ -99,13 +97,12 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
   return all
 }
 
-/** Returns the problem of the options of a join. */
-function problemOf (options: JoinOptions): string | undefined {
+/** @throws ChatError with `invalid` */
+function assertOptions (options: JoinOptions): void {
   const { history, after, revision } = options
-  return unknownName('option', Object.keys(options), ['history', 'after', 'revision']) ??
-    (after !== undefined && !isPosition(after)
-      ? 'after must be a position'
-      : revision !== undefined && !(isPosition(revision) && after !== undefined)
-        ? 'revision must be a revision, and requires after'
-        : history !== undefined ? limitProblem('history', history, 0) : undefined)
+  const problem = unknownName('option', Object.keys(options), ['history', 'after', 'revision'])
+  if (problem !== undefined) throw new ChatError('invalid', problem)
+  if (after !== undefined) assertPosition('after', after)
+  if (revision !== undefined) assertArgument(isPosition(revision) && after !== undefined, 'revision must be a revision, and requires after')
+  if (history !== undefined) assertInteger('history', history, 0)
 }

@@ -1,10 +1,10 @@
 import { isRetryable } from '../../protocol.ts'
+import { assertRoomName } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
-import { invalid, isOneOf, unsupported, type ChatError } from '../error.ts'
+import { isOneOf, unsupported, type ChatError } from '../error.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import type { RemoteServer } from '../requests/remote-server.ts'
 import type { Of } from '../room-events.ts'
-import { roomNameProblem } from './room-name.ts'
 import { roomReads, type RoomReads } from './room-reads.ts'
 
 const feature = 'readPositions'
@@ -36,7 +36,7 @@ export function readPositions (
         send: (position, isRepeat) => server.supports(feature) && isJoined(room)
           ? server.sendNow(toJSON({ type: 'markRead', room, position, again: isRepeat || undefined }))
           : Infinity,
-        isOwn: ({ from }) => from !== null && from.id === server.sender?.id
+        isOwn: ({ from }) => server.isOwn(from)
       }, delays())
       rooms.set(room, reads)
       return reads
@@ -55,8 +55,7 @@ export function readPositions (
 
     /** Removes the read position. Returns whether the request was sent. @throws ChatError with `invalid` or `unsupported` */
     forget (room: string): boolean {
-      const problem = roomNameProblem(room)
-      if (problem !== undefined) throw invalid(problem)
+      assertRoomName(room)
       if (!server.supports(feature)) throw unsupported(feature)
       if (server.sendNow(toJSON({ type: 'forget', room })) > 0) return false
       rooms.get(room)?.forget()

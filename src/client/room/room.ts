@@ -1,11 +1,10 @@
 import type { ClientTypes, DataOf, MemberDataOf, Message } from '../app-data.ts'
-import { isPosition } from '../../protocol.ts'
+import { assertInteger, assertPosition } from '../argument-checks.ts'
 import { PAGE_SIZE } from '../bounds.ts'
-import { rejected } from '../deferred.ts'
 import { deliveries } from './deliveries.ts'
 import { dispose } from '../dispose.ts'
 import { Emitter } from '../emitter.ts'
-import { invalid, type ChatError } from '../error.ts'
+import type { ChatError } from '../error.ts'
 import type { Post, RequestedChange, RoomState } from '../requests/pending-request.ts'
 import { waitingPosts, type WaitingPost } from '../requests/request-queue.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from '../room-events.ts'
@@ -142,7 +141,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws ChatError with `invalid` if it isn't a position
    */
   markRead (position = this.position): void {
-    if (!isPosition(position)) throw invalid('position must be a position')
+    assertPosition('position', position)
     if (this.#ended === undefined) this.#reads.move(position, true)
   }
 
@@ -153,7 +152,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param limit maximum messages of the page; the server may send fewer
    */
   history (before: string, limit = PAGE_SIZE): Promise<HistoryPage<DataOf<Types>>> {
-    const page = this.#ended === undefined ? this.#client.pages.history(this, before, limit) : rejected(this.#ended)
+    const page = this.#client.pages.history(this, before, limit, 'before', this.#ended)
     page.then(({ messages, more }) => {
       if (before !== (this.#first ??= before)) return
       this.#first = messages[0]?.position
@@ -168,7 +167,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws ChatError with `invalid`
    */
   timeline ({ size = 500 }: { readonly size?: number | undefined } = {}): Timeline<Types> {
-    if (!(Number.isInteger(size) && size >= 50)) throw invalid('size must be an integer of at least 50')
+    assertInteger('size', size, 50, Infinity)
     const timeline = new Timeline(this, this.#client, this.#deliveries, size)
     waitingPosts(this.#client.requests.queue, this.name).forEach((post) => timeline.onPost(post))
     this.#deliveries.attach(timeline)

@@ -1,6 +1,6 @@
-import { loneSurrogate } from '../../protocol.ts'
+import { assertText } from '../argument-checks.ts'
 import { TYPING_INTERVAL } from '../bounds.ts'
-import { invalid, unsupported } from '../error.ts'
+import { unsupported } from '../error.ts'
 import { sizeError } from '../requests/frame-size.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import type { RemoteServer } from '../requests/remote-server.ts'
@@ -11,10 +11,9 @@ import type { RemoteServer } from '../requests/remote-server.ts'
  */
 export function sendSignal (server: RemoteServer, room: string, data: unknown): boolean {
   const written = JSON.stringify(data) as string | undefined
-  // Checked here: the server closes a connection after ten invalid frames.
   if (written === undefined) throw new TypeError('data must be a JSON value')
   const json = `{"type":"signal","room":"${room}","data":${written}}`
-  if (loneSurrogate.test(json)) throw invalid('a lone surrogate is invalid')
+  assertText(json)
   if (!server.supports('signals')) throw unsupported('signals')
   const error = sizeError(json, server.payload)
   if (error !== undefined) throw error

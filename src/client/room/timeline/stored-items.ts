@@ -49,9 +49,8 @@ export function storedItems (
   }
 
   function itemOf (message: Message): StoredItem {
-    const { from, position } = message
-    const own = from !== null && from.id === server.sender?.id
-    return { ...message, key: posts.keyOf(position, own), state: 'stored', own }
+    const own = server.isOwn(message.from)
+    return { ...message, key: posts.keyOf(message.position, own), state: 'stored', own }
   }
 
   function canLoadNewer (): boolean { return server.supports('history-after') === true }

@@ -1,6 +1,6 @@
 import type { ClientTypes, DataOf } from '../../app-data.ts'
 import type { Deliveries, Delivery, DeliveryReceiver } from '../deliveries.ts'
-import { ChatError, invalid } from '../../error.ts'
+import { ChatError } from '../../error.ts'
 import type { WaitingPost } from '../../requests/request-queue.ts'
 import type { RoomClient } from '../room-client.ts'
 import { ownPosts, type OwnPosts } from './own-posts.ts'
@@ -115,7 +115,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
       this.#snapshots.onChange()
     }, (error: unknown) => {
       // A TypeError: `data` can't be serialized.
-      if (!this.#isClosed) this.#posts.onFailed(key, error instanceof ChatError ? error : invalid(String(error)))
+      if (!this.#isClosed) this.#posts.onFailed(key, error instanceof ChatError ? error : new ChatError('invalid', String(error)))
       this.#snapshots.onChange()
     })
     this.#snapshots.onChange()
@@ -138,7 +138,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
         break
       case 'typing':
         if (delivery.on === false) this.#typing.stop(delivery.from.id)
-        else if (delivery.from.id !== this.#client.server.sender?.id) this.#typing.start(delivery.from)
+        else if (!this.#client.server.isOwn(delivery.from)) this.#typing.start(delivery.from)
         break
       case 'readPosition':
         if (!this.#room.unread) this.#readPosition = undefined
