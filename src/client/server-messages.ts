@@ -1,12 +1,13 @@
 import type { ServerMessage } from '../protocol.ts'
 import type { EmitClientEvent } from './client-events.ts'
 import { ChatError, isOneOf } from './error.ts'
+import { contentOf } from './room/content.ts'
 import type { Memberships } from './room/memberships.ts'
 import { withOwnReactions } from './room/own-reactions.ts'
 import type { PageRequests } from './requests/page-requests.ts'
 import type { PendingRequests } from './requests/pending-requests.ts'
 import type { ReadPositions } from './room/read-positions.ts'
-import type { Of } from './room-events.ts'
+import type { Of, RoomMessage } from './room-events.ts'
 
 /** The parts of a client that handle the messages of the server. */
 export interface Receivers {
@@ -18,18 +19,12 @@ export interface Receivers {
 
 /** Returns a function that passes a message of the server to the part of the client that handles it. */
 export function receiver ({ memberships, requests, pages, reads }: Receivers, emit: EmitClientEvent): (message: ServerMessage) => void {
-  const { receive } = memberships
+  const receive = (message: RoomMessage | Of<'left'>) => {
+    pages.onChanges(message.room, contentOf(message).changes)
+    memberships.receive(message)
+  }
   const handlers: { [Type in ServerMessage['type']]?: (message: Of<Type>) => void } = {
-    joined (message) {
-      const { room, changes } = message
-      changes?.forEach((change) => pages.onChanged({ type: 'changed', room, ...change }))
-      receive(message)
-    },
-    changed (message) {
-      const changed = message.whole === true ? withOwnReactions(message, requests.queue) : message
-      pages.onChanged(changed)
-      receive(changed)
-    },
+    changed (message) { receive(message.whole === true ? withOwnReactions(message, requests.queue) : message) },
     history (page) {
       pages.onHistory(page)
       reads.onHistory(page)
@@ -44,6 +39,7 @@ export function receiver ({ memberships, requests, pages, reads }: Receivers, em
           (request === 'markRead' && reads.onMarkError(room, error))
       if (!answered && !isExpected(code, request)) emit('error', error)
     },
+    joined: receive,
     left: receive,
     message: receive,
     presence: receive,

@@ -4,6 +4,7 @@ import { pageRequests, type Direction } from '../../src/client/requests/page-req
 import { remoteServer } from '../../src/client/requests/remote-server.ts'
 import type { Of } from '../../src/client/room-events.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
+import type { Change } from '../../src/messages.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
 import { changed, fakeServer, joined, message } from '../support/fake-server.ts'
@@ -130,13 +131,13 @@ const pageOf = (direction: Direction, position: string, ...texts: string[]): Of<
 for (const direction of ['before', 'after'] as const) {
   t.test(`changes that overtake a page ${direction} a position, or that it overtakes, are part of it`, async (t) => {
     const { pages, sent } = requests(t)
-    const change = (position: string, text: string, room = 'a'): Of<'changed'> => ({ type: 'changed', room, position, revision: text, text, editedAt })
+    const change = (position: string, text: string): Change => ({ position, revision: text, text, editedAt })
     const page = pages.history({ name: 'a' }, 'p', 10, direction)
     t.strictSame(sent, [{ type: 'history', room: 'a', [direction]: 'p', limit: 10 }])
-    pages.onChanged(change('q0', 'changed before it'))
-    pages.onChanged(change('q1', 'changed in another room', 'b'))
+    pages.onChanges('a', [change('q0', 'changed before it')])
+    pages.onChanges('b', [change('q1', 'changed in another room')])
     pages.onHistory(pageOf(direction, 'p', 'one', 'two'))
-    pages.onChanged(change('q1', 'changed after it'))
+    pages.onChanges('a', [change('q1', 'changed after it')])
     t.strictSame((await page).messages.map(({ text }) => text), ['changed before it', 'changed after it'])
   })
 

@@ -1,3 +1,4 @@
+import type { Change } from '../../messages.ts'
 import { PAGE_COST } from '../../protocol.ts'
 import { applyChanges } from '../apply-change.ts'
 import { assertInteger, assertPosition } from '../argument-checks.ts'
@@ -22,7 +23,7 @@ interface Request {
   readonly json: string
   readonly page: Deferred<Page>
   /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
-  changes?: Array<Of<'changed'>>
+  changes?: Change[]
   /**
    * `waiting` for the rate limiter or a connection; `inFlight`; `answered`, in the same tick: the app doesn't have the page yet, so it can't
    * apply the changes that follow the page.
@@ -72,7 +73,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
   }
 
   /** Resolves a request with its page in a microtask. @param pageOf returns the page with the changes that have arrived by then */
-  function answer (request: Request | undefined, pageOf: (changes: Array<Of<'changed'>>) => Page): void {
+  function answer (request: Request | undefined, pageOf: (changes: readonly Change[]) => Page): void {
     delays.reset()
     if (request === undefined) return
     request.stage = 'answered'
@@ -111,10 +112,10 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
 
     onRooms (page: Of<'rooms'>): void { answer(find(undefined, page.id), () => page) },
 
-    /** Called with each change of a message. */
-    onChanged (changed: Of<'changed'>): void {
-      for (const { room, stage, changes = [] } of requests) {
-        if (room === changed.room && stage !== 'waiting' && changes.length <= MAX_PAGE_CHANGES) changes.push(changed)
+    /** Called with changes of the messages of a room. */
+    onChanges (room: string, received: readonly Change[]): void {
+      for (const { room: requested, stage, changes = [] } of requests) {
+        if (requested === room && stage !== 'waiting' && changes.length <= MAX_PAGE_CHANGES) changes.push(...received)
       }
     },
 

@@ -1,7 +1,8 @@
-import type { Change, Message } from '../../messages.ts'
+import type { Message } from '../../messages.ts'
 import { applyChanges } from '../apply-change.ts'
 import { MAX_EVENTS } from '../bounds.ts'
 import { ChatError } from '../error.ts'
+import { contentOf } from './content.ts'
 import { iteration, type Iteration } from './iteration.ts'
 import type { WaitingPost } from '../requests/request-queue.ts'
 import type { Of, RoomEvents } from '../room-events.ts'
@@ -46,43 +47,21 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   let ended: { readonly error: ChatError | undefined } | undefined
 
   function dispatch (delivery: Delivery): void {
+    const { messages, changes } = contentOf(delivery)
+    if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
+    if (delivery.type === 'end') endIterations(ended?.error)
+    if (delivery.type === 'joined' && !delivery.complete) newest = []
+    newest = [...applyChanges(newest, changes), ...messages].slice(-1)
     for (const timeline of timelines) timeline.receive(delivery)
-    switch (delivery.type) {
-      case 'joined':
-        if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
-        newest = [...delivery.complete ? applyChanges(newest, delivery.changes ?? []) : [], ...delivery.messages].slice(-1)
-        emit('joined', delivery)
-        if (!delivery.again) break
-        delivery.changes?.forEach(iterateChange)
-        delivery.messages.forEach(iterate)
-        break
-      case 'message':
-        newest = [delivery]
-        emit('message', delivery)
-        iterate(delivery)
-        break
-      case 'changed':
-        newest = applyChanges(newest, [delivery])
-        emit('changed', delivery)
-        iterateChange(delivery)
-        break
-      case 'typing':
-        emit('typing', { ...delivery.from, on: delivery.on ?? true })
-        break
-      case 'presence':
-      case 'signal':
-      case 'readPosition':
-        emit(delivery.type, delivery as never)
-        break
-      case 'end':
-        endIterations(ended?.error)
-        emit('left', delivery.error)
+    if (delivery.type === 'typing') emit('typing', { ...delivery.from, on: delivery.on ?? true })
+    else if (delivery.type === 'end') emit('left', delivery.error)
+    else emit(delivery.type, delivery as never)
+    if (delivery.type === 'joined' && !delivery.again) return
+    for (const iteration of iterations) {
+      changes.forEach(iteration.apply)
+      messages.forEach(iteration.push)
     }
   }
-
-  function iterate (message: Message): void { for (const iteration of iterations) iteration.push(message) }
-
-  function iterateChange (change: Change): void { for (const iteration of iterations) iteration.apply(change) }
 
   function endIterations (error?: ChatError): void { for (const iteration of iterations) iteration.end(error) }
 

@@ -1,13 +1,14 @@
 import type { Change, Message } from '../../messages.ts'
-import type { ServerMessage } from '../../protocol.ts'
 import { MAX_TEXTS } from '../bounds.ts'
 import { codePoints } from '../code-points.ts'
+import type { RoomMessage } from '../room-events.ts'
+import { contentOf } from './content.ts'
 
 /**
  * Returns a function that detects missing parts of a room's streamed texts. Call it with each message of the server.
  * @throws (the function) if text is missing before that of a change
  */
-export function streamedTexts (): (message: ServerMessage) => void {
+export function streamedTexts (): (message: RoomMessage) => void {
   /** Lengths in code points, by the position of the message. */
   const lengths = new Map<string, number>()
 
@@ -36,12 +37,9 @@ export function streamedTexts (): (message: ServerMessage) => void {
   }
 
   return (message) => {
-    if (message.type === 'message') onWhole(message)
-    else if (message.type === 'changed') onChange(message)
-    else if (message.type === 'joined') {
-      if (!message.complete) lengths.clear()
-      message.changes?.forEach(onChange)
-      message.messages.forEach(onWhole)
-    }
+    const { messages, changes } = contentOf(message)
+    if (message.type === 'joined' && !message.complete) lengths.clear()
+    changes.forEach(onChange)
+    messages.forEach(onWhole)
   }
 }
