@@ -15,15 +15,9 @@ import { receiver } from './server-messages.ts'
  */
 export function clientCore (settings: Settings, send: (json: string) => boolean, emit: EmitClientEvent) {
   const server = remoteServer(send)
-  const pages = pageRequests(server, settings.backoff(), (room) => rooms.isJoined(room))
-  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined, pages.rooms, settings.backoff)
-  const requests = pendingRequests({
-    settings,
-    server,
-    emit,
-    joinedRoom: (room) => rooms.joinedRoom(room),
-    includes: (room) => rooms.includes(room)
-  })
+  const pages = pageRequests(server, settings.backoff())
+  const reads = readPositions(server, pages.rooms, settings.backoff)
+  const requests = pendingRequests({ settings, server, emit })
   const rooms = memberships({ server, pages, reads, requests }, settings.backoff)
 
   return {

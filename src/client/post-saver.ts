@@ -1,6 +1,6 @@
 import type { EmitClientEvent } from './client-events.ts'
 import type { PendingRequest, RoomState } from './requests/pending-request.ts'
-import type { RequestQueue, WaitingPost } from './requests/request-queue.ts'
+import type { JoinedRoom, RequestQueue } from './requests/request-queue.ts'
 import type { Sender } from './room-events.ts'
 import type { SavedPost } from './saved-post.ts'
 
@@ -15,10 +15,8 @@ export interface SavedPosts {
 /** The client whose posts are saved. */
 export interface SavingClient {
   readonly queue: RequestQueue
-  readonly server: { readonly sender: Sender | null }
+  readonly server: { readonly sender: Sender | null, readonly joinedRooms: ReadonlyMap<string, JoinedRoom> }
   readonly emit: EmitClientEvent
-  /** Returns the room if it is joined now. */
-  joinedRoom (name: string): RoomState & { onPost (post: WaitingPost): void } | undefined
   /** Sends the requests that need not wait. */
   flush (): void
 }

@@ -110,12 +110,15 @@ t.test('an invalid change ends the connection, which rejects the pages under way
   await t.rejects((await chatClient(t, port).join('lobby')).history('p2'), { code: 'offline' })
 })
 
+const room = { name: 'a', onPost: () => {} }
+
 /** Returns the requests of a client, and what they have sent. */
 function requests (t: Test) {
   const sent: unknown[] = []
   const server = remoteServer((json) => sent.push(JSON.parse(json)) > 0)
   t.teardown(() => server.limiter.clear())
-  const pages = pageRequests(server, backoff(1, 1), () => true)
+  server.joinedRooms.set(room.name, room)
+  const pages = pageRequests(server, backoff(1, 1))
   return { pages, sent }
 }
 
@@ -132,7 +135,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`changes that overtake a page ${direction} a position, or that it overtakes, are part of it`, async (t) => {
     const { pages, sent } = requests(t)
     const change = (position: string, text: string): Change => ({ position, revision: text, text, editedAt })
-    const page = pages.history({ name: 'a' }, 'p', 10, direction)
+    const page = pages.history(room, 'p', 10, direction)
     t.strictSame(sent, [{ type: 'history', room: 'a', [direction]: 'p', limit: 10 }])
     pages.onChanges('a', [change('q0', 'changed before it')])
     pages.onChanges('b', [change('q1', 'changed in another room')])
@@ -144,7 +147,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`a page answers the request for its direction, when ${direction} is requested last`, async (t) => {
     const { pages } = requests(t)
     const other = direction === 'after' ? 'before' : 'after'
-    const [first, second] = [pages.history({ name: 'a' }, 'p', 10, other), pages.history({ name: 'a' }, 'p', 10, direction)]
+    const [first, second] = [pages.history(room, 'p', 10, other), pages.history(room, 'p', 10, direction)]
     pages.onHistory(pageOf(direction, 'p', direction))
     pages.onHistory(pageOf(other, 'p', other))
     t.match([await first, await second], [{ messages: [{ text: other }] }, { messages: [{ text: direction }] }])
@@ -152,7 +155,7 @@ for (const direction of ['before', 'after'] as const) {
 
   t.test(`a page ${direction} a position that can't be one isn't requested`, async (t) => {
     const { pages, sent } = requests(t)
-    await t.rejects(pages.history({ name: 'a' }, '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
+    await t.rejects(pages.history(room, '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
     t.strictSame(sent, [])
   })
 }

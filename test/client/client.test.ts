@@ -515,7 +515,7 @@ t.test('a client with the session of an earlier one has the same member', async 
 function aRoom (after?: string): ClientRoom {
   const reads = roomReads({ send: () => Infinity, isOwn: () => false }, backoff(1, 1))
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
-  const client = { reads: { open: () => reads }, memberships: { leave } } as unknown as RoomClient
+  const client = { reads: { open: () => reads }, leave } as unknown as RoomClient
   const room: ClientRoom = new ClientRoom('lobby', { position: after }, client)
   room.receive(joined('lobby') as unknown as Joined)
   return room

@@ -38,11 +38,8 @@ interface NamedRoom { readonly name: string }
 
 export type PageRequests = ReturnType<typeof pageRequests>
 
-/**
- * Requests for pages of history and of rooms. The server answers those of one room in order.
- * @param isJoined returns whether a room is joined on this connection
- */
-export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (room: NamedRoom) => boolean) {
+/** Requests for pages of history and of rooms. The server answers those of one room in order. */
+export function pageRequests (server: RemoteServer, delays: Backoff) {
   /** In the order in which they are sent. */
   const requests = new Set<Request>()
   let ids = 0
@@ -89,7 +86,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (
     /** @param ended why the room has ended */
     history (room: NamedRoom, position: string, limit: number, direction: Direction = 'before', ended?: ChatError): Promise<HistoryPage> {
       return promised((page) => {
-        if (!isJoined(room)) throw ended ?? offline()
+        if (server.joinedRooms.get(room.name) !== room) throw ended ?? offline()
         assertPosition(direction, position)
         assertInteger('limit', limit, 1)
         const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })

@@ -3,10 +3,10 @@ import type { EmitClientEvent } from '../client-events.ts'
 import { promised } from '../deferred.ts'
 import { ChatError, isOneOf, unsupported } from '../error.ts'
 import type { Settings } from '../options.ts'
-import { pendingRequest, type Outcome, type PendingRequest, type Post, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
+import { pendingRequest, type Outcome, type PendingRequest, type Post, type Repeatable, type RequestedChange } from './pending-request.ts'
 import { randomId } from './random-id.ts'
 import type { RemoteServer } from './remote-server.ts'
-import type { RequestQueue, WaitingPost } from './request-queue.ts'
+import type { RequestQueue } from './request-queue.ts'
 import { requestSender } from './request-sender.ts'
 import type { Of } from '../room-events.ts'
 
@@ -15,25 +15,20 @@ export interface RequestingClient {
   readonly settings: Settings
   readonly server: RemoteServer
   readonly emit: EmitClientEvent
-  /** Returns the room if it is joined now. */
-  joinedRoom (name: string): RoomState & { onPost (post: WaitingPost): void } | undefined
-  /** Returns whether the room is joined, or will be. */
-  includes (room: string): boolean
 }
 
 export type PendingRequests = ReturnType<typeof pendingRequests>
 
 /** The posts and changes of a client, from the call of the app to the answer of the server. Settles their promises. */
-export function pendingRequests ({ server, settings: { backoff, queue: limit, savedPosts }, emit, joinedRoom, includes }: RequestingClient) {
+export function pendingRequests ({ server, settings: { backoff, queue: limit, savedPosts }, emit }: RequestingClient) {
   const queue: RequestQueue = new Map()
   const delays = backoff()
   /** undefined: posts are not saved */
-  let saver = savedPosts?.open({ queue, server, emit, joinedRoom, flush: () => sender.flush() })
+  let saver = savedPosts?.open({ queue, server, emit, flush: () => sender.flush() })
   const sender = requestSender({
     queue,
     server,
     delays,
-    joinedRoom,
     holds: (request, room) => saver?.holds(request, room),
     onError: reject
   })
@@ -46,7 +41,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
       const request = pendingRequest(content, outcome as Outcome, id)
       if (queue.size >= limit) throw new ChatError('overflow', `${limit} requests wait for acknowledgement`)
       queue.set(id, request)
-      if (request.target === undefined) void saver?.save(request, joinedRoom(request.room))
+      if (request.target === undefined) void saver?.save(request, server.joinedRooms.get(request.room))
       flush()
     })
   }
@@ -94,7 +89,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
     onError (id: string, error: ChatError): boolean {
       const request = queue.get(id)
       if (request === undefined) return false
-      if (isRetryable(error.code) && includes(request.room)) sender.retry(request, error)
+      if (isRetryable(error.code) && request.roomEnd === undefined) sender.retry(request, error)
       else reject(request, (isOneOf(error.code, 'not_joined', 'forbidden') && request.roomEnd) || error)
       flush()
       return true
@@ -122,8 +117,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
       sender.clear()
       for (const request of queue.values()) {
         request.inFlight = false
-        // Set, because the room was left after the request was sent.
-        if (!includes(request.room)) rejectUnanswered(request, request.roomEnd!)
+        if (request.roomEnd !== undefined) rejectUnanswered(request, request.roomEnd)
       }
     },
 

@@ -1,6 +1,7 @@
 import { bytesOf } from './frame-size.ts'
 import type { ChatError } from '../error.ts'
 import { rateLimiter } from './rate-limiter.ts'
+import type { JoinedRoom } from './request-queue.ts'
 import type { Of, Sender } from '../room-events.ts'
 
 export type RemoteServer = ReturnType<typeof remoteServer>
@@ -16,6 +17,8 @@ export function remoteServer (send: (json: string) => boolean) {
   return {
     send,
     limiter,
+    /** The rooms that are joined on this connection, by name. */
+    joinedRooms: new Map<string, JoinedRoom>(),
     /** The member and the limits of this client, and the features of the server; undefined before the first connection. */
     get welcome (): Of<'welcome'> | undefined { return welcome },
     /** This client's member as a sender; null before the first connection. */

@@ -10,8 +10,6 @@ export interface SendOperations {
   readonly queue: RequestQueue
   readonly server: RemoteServer
   readonly delays: Backoff
-  /** Returns the room if it is joined now. */
-  joinedRoom (name: string): RoomState | undefined
   /** Returns whether a request of a joined room has to wait for the saved posts. */
   holds (request: PendingRequest, room: RoomState): boolean | undefined
   /** Called with a request that the server would refuse. */
@@ -22,7 +20,7 @@ export interface SendOperations {
 const ALL = ''
 
 /** Sends the requests of a queue, in order and within the server's limits. */
-export function requestSender ({ queue, server, delays, joinedRoom, holds, onError }: SendOperations) {
+export function requestSender ({ queue, server, delays, holds, onError }: SendOperations) {
   const { limiter } = server
   /**
    * Timers of the rooms whose requests wait after a retryable error: later requests of the room wait too, to keep the order. The timer of
@@ -61,7 +59,7 @@ export function requestSender ({ queue, server, delays, joinedRoom, holds, onErr
       const isBehind = target !== undefined && targets.has(target)
       if (target !== undefined) targets.add(target)
       if (isBehind || request.inFlight || waits.has(request.room)) continue
-      const room = joinedRoom(request.room)
+      const room = server.joinedRooms.get(request.room)
       if (room === undefined || holds(request, room)) continue
       if (costInFlight > 0 && !limiter.fits(costInFlight + cost, bytesInFlight + bytes)) return
       const ms = limiter.take(bytes, cost)
@@ -79,7 +77,7 @@ export function requestSender ({ queue, server, delays, joinedRoom, holds, onErr
     // Measured with `since`, because a request that fits only without it couldn't be repeated.
     const error = sizeError(repeat, server.payload)
     if (error !== undefined) return onError(request, error)
-    if (server.send(request.sent ? repeat : json)) Object.assign(request, { since, sent: true, inFlight: true, roomEnd: undefined })
+    if (server.send(request.sent ? repeat : json)) Object.assign(request, { since, sent: true, inFlight: true })
   }
 
   return {

@@ -2,6 +2,7 @@ import { isRetryable } from '../../protocol.ts'
 import type { Backoff } from '../backoff.ts'
 import type { Deferred } from '../deferred.ts'
 import { ChatError, isOneOf } from '../error.ts'
+import type { JoinedRoom } from '../requests/request-queue.ts'
 import type { Outgoing } from '../requests/outgoing.ts'
 import type { ClientRoom } from './room.ts'
 import type { Joined, Of, RoomMessage } from '../room-events.ts'
@@ -31,7 +32,7 @@ export type Membership = ReturnType<typeof membership>
  * Returns the client's membership in one room, across reconnects. It has at most one request in flight, `join` or `leave`, because an
  * answer doesn't identify its request.
  */
-export function membership (name: string, events: MembershipEvents, delays: Backoff) {
+export function membership (name: string, joinedRooms: Map<string, JoinedRoom>, events: MembershipEvents, delays: Backoff) {
   let join: RoomJoin | undefined
   /** The join for which the last `join` was sent. The app may leave the room before the answer arrives. */
   let requestedFor: RoomJoin | undefined
@@ -71,6 +72,7 @@ export function membership (name: string, events: MembershipEvents, delays: Back
   function onOut (): void {
     clearTimeout(retry)
     stage = 'out'
+    joinedRooms.delete(name)
     if (join === undefined) events.onUnused(name)
   }
 
@@ -83,6 +85,7 @@ export function membership (name: string, events: MembershipEvents, delays: Back
   function endJoin (error: ChatError, own: boolean): void {
     const ended = join
     join = undefined
+    joinedRooms.delete(name)
     events.onLeft(name, error)
     ended?.joined.reject(error)
     ended?.room.end(error, own)
@@ -106,6 +109,7 @@ export function membership (name: string, events: MembershipEvents, delays: Back
     stage = 'in'
     if (!isWanted()) return sendLeave()
     const { room, joined } = join!
+    joinedRooms.set(name, room)
     room.receive(message)
     joined.resolve(room)
     events.onJoined(name)
@@ -128,17 +132,15 @@ export function membership (name: string, events: MembershipEvents, delays: Back
     /** The promise of the room; undefined if the app hasn't joined the room, or has left it. */
     get promise (): Promise<ClientRoom> | undefined { return join?.joined.promise },
 
-    /** The room, if it is joined on this connection. */
-    get joinedRoom (): ClientRoom | undefined { return stage === 'in' ? join?.room : undefined },
-
     /** Joins the room, immediately if the client is online. */
     join (next: RoomJoin, isOnline: boolean): void {
       join = next
       if (isOnline && stage === 'out') sendJoin()
     },
 
-    /** Leaves the room at the request of the app. */
+    /** Leaves the room at the request of the app, if it is joined or being joined. */
     leave (error: ChatError): void {
+      if (join === undefined) return
       if (stage === 'in') sendLeave()
       else if (stage === 'out') {
         clearTimeout(retry)

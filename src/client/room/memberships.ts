@@ -22,7 +22,7 @@ export interface JoinOptions {
 export type Memberships = ReturnType<typeof memberships>
 
 /** Returns the memberships of a client. @param delays returns the backoff of one membership */
-export function memberships (client: Omit<RoomClient, 'memberships'>, delays: () => Backoff) {
+export function memberships (client: Omit<RoomClient, 'leave'>, delays: () => Backoff) {
   const { server, requests, reads, pages } = client
   const byName = new Map<string, Membership>()
   let isOnline = false
@@ -43,15 +43,13 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
     }
   }
 
-  const all = {
-    /** Returns whether the room is joined, or will be once the server accepts it. */
-    includes (room: string): boolean { return byName.get(room)?.promise !== undefined },
+  function leave (name: string): void {
+    reads.send(name)
+    byName.get(name)?.leave(new ChatError('left', `the room ${name} was left`))
+  }
 
-    /** Returns the room if it is joined now. */
-    joinedRoom (name: string): ClientRoom | undefined { return byName.get(name)?.joinedRoom },
-
-    /** Returns whether this object is the room that is joined now: another object may have its name. */
-    isJoined (room: { readonly name: string }): boolean { return byName.get(room.name)?.joinedRoom === room },
+  return {
+    leave,
 
     join (name: string, options: JoinOptions): Promise<ClientRoom> {
       return byName.get(name)?.promise ?? promised((joined) => {
@@ -59,16 +57,10 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
         assertRoomName(name)
         assertOptions(options)
         const { history, after, revision } = options
-        const found = byName.get(name) ?? membership(name, events, delays())
+        const found = byName.get(name) ?? membership(name, server.joinedRooms, events, delays())
         byName.set(name, found)
-        found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, memberships: all }), history, joined }, isOnline)
+        found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, leave }), history, joined }, isOnline)
       })
-    },
-
-    leave (name: string): void {
-      if (!all.includes(name)) return
-      reads.send(name)
-      byName.get(name)!.leave(new ChatError('left', `the room ${name} was left`))
     },
 
     receive (message: RoomMessage | Of<'left'>): void { byName.get(message.room)?.receive(message) },
@@ -94,7 +86,6 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
       byName.clear()
     }
   }
-  return all
 }
 
 /** @throws ChatError with `invalid` */

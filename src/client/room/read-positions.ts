@@ -13,12 +13,11 @@ export type ReadPositions = ReturnType<typeof readPositions>
 
 /**
  * The read positions of the member: in the rooms of this client, and in the rooms that the server lists.
- * @param isJoined returns whether a room is joined now
  * @param page requests a page of rooms, after a room
  * @param delays returns the backoff of the marks of one room
  */
 export function readPositions (
-  server: RemoteServer, isJoined: (room: string) => boolean, page: (after: string | undefined) => Promise<Of<'rooms'>>, delays: () => Backoff
+  server: RemoteServer, page: (after: string | undefined) => Promise<Of<'rooms'>>, delays: () => Backoff
 ) {
   const rooms = new Map<string, RoomReads>()
 
@@ -33,7 +32,7 @@ export function readPositions (
     /** Returns the read position in a room, until the room is left. */
     open (room: string): RoomReads {
       const reads = roomReads({
-        send: (position, isRepeat) => server.supports(feature) && isJoined(room)
+        send: (position, isRepeat) => server.supports(feature) && server.joinedRooms.has(room)
           ? server.sendNow(toJSON({ type: 'markRead', room, position, again: isRepeat || undefined }))
           : Infinity,
         isOwn: ({ from }) => server.isOwn(from)

@@ -9,9 +9,6 @@ export interface RoomClient {
   readonly requests: PendingRequests
   readonly pages: PageRequests
   readonly reads: ReadPositions
-  readonly memberships: {
-    /** Returns whether this object is the room that is joined on this connection. */
-    isJoined (room: { readonly name: string }): boolean
-    leave (name: string): void
-  }
+  /** Leaves a room. */
+  leave (name: string): void
 }

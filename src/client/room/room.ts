@@ -122,7 +122,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * Reports to the other members that this member is typing, at most once a second, or with `false` that it has stopped. Dropped while
    * offline, and beyond the server's rate limit.
    */
-  typing (on = true): void { if (this.#client.memberships.isJoined(this)) this.#typing(on) }
+  typing (on = true): void { if (this.#isJoined) this.#typing(on) }
 
   /**
    * Sends an event of the app's own to the members of the room. It is stored nowhere. Returns whether it was sent: not while
@@ -131,7 +131,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws TypeError if `data` can't be serialized as JSON; ChatError with `invalid`, `too_large` or, if the server has no signals,
    * `unsupported`
    */
-  signal (data: unknown): boolean { return this.#client.memberships.isJoined(this) && sendSignal(this.#client.server, this.name, data) }
+  signal (data: unknown): boolean { return this.#isJoined && sendSignal(this.#client.server, this.name, data) }
 
   /**
    * Marks the room as read up to a message, on all devices of the member. Never moves the read position back. The server is notified
@@ -179,7 +179,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * with `left`. Those in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
-    if (this.#ended === undefined) this.#client.memberships.leave(this.name)
+    if (this.#ended === undefined) this.#client.leave(this.name)
     else this.end(this.#ended, true)
   }
 
@@ -219,6 +219,9 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     if (own) this.drop()
     this.#deliveries.end(error, own)
   }
+
+  /** Whether this object is the room that is joined on this connection: another object may have its name. */
+  get #isJoined (): boolean { return this.#client.server.joinedRooms.get(this.name) === this }
 
   #change (change: RequestedChange): Promise<void> {
     return this.#client.requests.change(this.name, change, this.#ended)

@@ -13,7 +13,7 @@ const MAX_WAIT = 2_000
 const MAX_CALLS = 1_000
 
 /** Saves the posts of a client in a store, and restores those of earlier clients. */
-export function storePostSaver (store: PostStore, { queue, server, emit, joinedRoom, flush }: SavingClient): PostSaver {
+export function storePostSaver (store: PostStore, { queue, server, emit, flush }: SavingClient): PostSaver {
   /** The rooms whose requests wait for the store, once for each operation. */
   const waits: string[] = []
   /** Posts that were removed during the current calls of the store: `list` may still return them. */
@@ -56,11 +56,11 @@ export function storePostSaver (store: PostStore, { queue, server, emit, joinedR
   }
 
   function restore (room: string): void {
-    if (joinedRoom(room) === undefined) return
+    if (!server.joinedRooms.has(room)) return
     const member = server.sender!.id
     void hold(room, call(async () => {
       const posts = await store.list({ room, member })
-      if (joinedRoom(room) === undefined || server.sender!.id !== member) return
+      if (!server.joinedRooms.has(room) || server.sender!.id !== member) return
       insert(room, posts.filter((post) => post.room === room && post.member === member && !removed.has(post.id) && !queue.has(post.id)))
     }))
   }
@@ -88,7 +88,7 @@ export function storePostSaver (store: PostStore, { queue, server, emit, joinedR
     queue.clear()
     for (const request of [...restored.map(({ request }) => request), ...others]) queue.set(request.id, request)
     for (const { request, ...post } of restored) {
-      joinedRoom(room)?.onPost(post)
+      server.joinedRooms.get(room)?.onPost(post)
       emit('restored', post)
     }
   }
