@@ -4,8 +4,8 @@ import { unknownName } from './unknown-name.ts'
 export class Emitter<Events> {
   /** The listeners of each event, and whether each receives only the next one. */
   readonly #listeners = new Map<string, Map<(event: never) => void, boolean>>()
-  readonly #queue: Array<{ name: string, event: unknown }> = []
-  #emitting = false
+  /** The event that is being delivered, and those after it. */
+  readonly #queue: Array<{ readonly name: string, readonly event: unknown }> = []
 
   constructor (names: ReadonlyArray<keyof Events & string>) {
     for (const name of names) this.#listeners.set(name, new Map())
@@ -47,10 +47,8 @@ export class Emitter<Events> {
    * all listeners receive the events in the same order. An exception of a listener is uncaught. The other listeners still run.
    */
   protected emit<Name extends keyof Events & string> (name: Name, event: Events[Name]): void {
-    this.#queue.push({ name, event })
-    if (this.#emitting) return
-    this.#emitting = true
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+    if (this.#queue.push({ name, event }) > 1) return
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const listeners = this.#listeners.get(next.name)!
       for (const [listener, once] of [...listeners]) {
         if (once) listeners.delete(listener)
@@ -60,10 +58,10 @@ export class Emitter<Events> {
           queueMicrotask(() => { throw error })
         }
       }
+      this.#queue.shift()
     }
-    this.#emitting = false
   }
 
   /** Drops the queued events. */
-  protected drop (): void { this.#queue.length = 0 }
+  protected drop (): void { this.#queue.splice(1) }
 }
