@@ -1,42 +1,43 @@
 import type { ServerMessage } from '../../protocol.ts'
 
-type Check = (value: unknown) => boolean
+/** What a value must be: what a function accepts, a list of values, or an object with properties. */
+type Shape = ((value: unknown) => boolean) | readonly [Shape] | { readonly [name: string]: Shape }
 
-const string: Check = (value) => typeof value === 'string'
+function matches (value: unknown, shape: Shape): boolean {
+  if (typeof shape === 'function') return shape(value)
+  if (Array.isArray(shape)) return Array.isArray(value) && value.every((each) => matches(each, shape[0]))
+  return typeof value === 'object' && value !== null &&
+    Object.entries(shape).every(([name, shape]) => matches((value as Record<string, unknown>)[name], shape))
+}
+
+const string = (value: unknown) => typeof value === 'string'
 // JSON.parse returns Infinity for 1e999.
-const number: Check = (value) => Number.isFinite(value)
-const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
-const present: Check = (value) => value !== undefined
-const optional = (check: Check): Check => (value) => value === undefined || check(value)
-const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
-const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
-  Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
+const number = (value: unknown) => Number.isFinite(value)
+const length = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+const present = (value: unknown) => value !== undefined
+const optional = (shape: Shape) => (value: unknown) => value === undefined || matches(value, shape)
 
-const member = shape({ id: string })
-const members = listOf(member)
-const content = { position: string, text: optional(string), reactions: optional(listOf(shape({ reaction: string, count: number }))) }
-const message = shape({ ...content, from: (value) => value === null || member(value) })
-const messages = listOf(message)
-const change = shape({ ...content, revision: string, appended: optional(shape({ at: length, text: string })) })
+const member = { id: string }
+const content = { position: string, text: optional(string), reactions: optional([{ reaction: string, count: number }]) }
+const message = { ...content, from: (value: unknown) => value === null || matches(value, member) }
+const change = { ...content, revision: string, appended: optional({ at: length, text: string }) }
 
 /**
  * The properties on which this client relies. An exception ends the connection only while a message is received, not when a microtask, a
  * timer or a call of the app handles it later. Nothing else is checked: the server is trusted.
  */
-const checks: Record<string, Check> = {
-  welcome: shape({ member, session: string, limits: shape({}), heartbeat: number, features: optional(listOf(string)) }),
-  joined: shape({ members, messages, position: string, changes: optional(listOf(change)) }),
+const shapes: Record<string, Shape> = {
+  welcome: { member, session: string, limits: {}, heartbeat: number, features: optional([string]) },
+  joined: { members: [member], messages: [message], position: string, changes: optional([change]) },
   message,
   changed: change,
-  history: shape({ messages }),
-  presence: shape({ joined: members, left: members }),
-  rooms: shape({ rooms: listOf(shape({ room: string, last: optional(message) })) }),
-  typing: shape({ from: member }),
-  signal: shape({ from: member, data: present }),
-  direct: shape({ data: present })
+  history: { messages: [message] },
+  presence: { joined: [member], left: [member] },
+  rooms: { rooms: [{ room: string, last: optional(message) }] },
+  typing: { from: member },
+  signal: { from: member, data: present },
+  direct: { data: present }
 }
-
-const typed = shape({ type: string })
 
 /**
  * Parses a message from the server.
@@ -44,6 +45,6 @@ const typed = shape({ type: string })
  */
 export function parseMessage (data: unknown): ServerMessage {
   const message = typeof data === 'string' ? JSON.parse(data) as ServerMessage : null
-  if (typed(message) && (!Object.hasOwn(checks, message!.type) || checks[message!.type]!(message))) return message!
+  if (matches(message, { type: string }) && (!Object.hasOwn(shapes, message!.type) || matches(message, shapes[message!.type]!))) return message!
   throw new Error(`the server sent an invalid ${message?.type ?? 'message'}`)
 }
