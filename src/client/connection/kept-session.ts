@@ -21,9 +21,9 @@ export interface KeptSession {
  * @param url names the session in the storage
  */
 export function keptSession (given: string | SessionStorage = '', url: string): KeptSession {
-  const storage = typeof given === 'object' ? given : undefined
+  const storage: SessionStorage = typeof given === 'object' ? given : { getItem: () => given, setItem () {} }
   const key = `fastify-chat ${url}`
-  let session = storage === undefined ? given as string : ''
+  let session = ''
 
   /** Resolves with undefined if the storage fails: a browser may deny access to it, or its quota may be exceeded. */
   async function attempt<Result> (call: () => Result): Promise<Awaited<Result> | undefined> {
@@ -36,14 +36,14 @@ export function keptSession (given: string | SessionStorage = '', url: string): 
 
   return {
     async get () {
-      const stored = session || await attempt(() => storage?.getItem(key))
+      const stored = session || await attempt(() => storage.getItem(key))
       session ||= stored ?? ''
       return session
     },
     async set (next) {
       if (next === session) return
       session = next
-      await attempt(() => storage?.setItem(key, next))
+      await attempt(() => storage.setItem(key, next))
     }
   }
 }

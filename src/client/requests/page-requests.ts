@@ -7,6 +7,7 @@ import { MAX_PAGE_CHANGES } from '../bounds.ts'
 import { promised, type Deferred } from '../deferred.ts'
 import { isOneOf, offline, unsupported, type ChatError } from '../error.ts'
 import { toJSON } from './outgoing.ts'
+import { randomId } from './random-id.ts'
 import type { RemoteServer } from './remote-server.ts'
 import type { HistoryPage, Of } from '../room-events.ts'
 
@@ -42,7 +43,6 @@ export type PageRequests = ReturnType<typeof pageRequests>
 export function pageRequests (server: RemoteServer, delays: Backoff) {
   /** In the order in which they are sent. */
   const requests = new Set<Request>()
-  let ids = 0
 
   function enqueue (request: Request): void {
     const { room, json } = request
@@ -97,7 +97,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff) {
     rooms (after: string | undefined): Promise<Of<'rooms'>> {
       return promised((page) => {
         if (server.ended !== undefined) throw server.ended
-        const id = `rooms-${++ids}`
+        const id = randomId()
         enqueue({ key: id, json: toJSON({ type: 'rooms', id, after }), page })
       })
     },

@@ -49,7 +49,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   function dispatch (delivery: Delivery): void {
     const { messages, changes } = contentOf(delivery)
     if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
-    if (delivery.type === 'end') endIterations(ended?.error)
+    if (delivery.type === 'end') endIterations(delivery.error)
     if (delivery.type === 'joined' && !delivery.complete) newest = []
     newest = [...applyChanges(newest, changes), ...messages].slice(-1)
     for (const timeline of timelines) timeline.receive(delivery)
