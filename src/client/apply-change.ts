@@ -10,15 +10,15 @@ export function applyChange<Data = unknown> (message: typed.Message<Data>, chang
 export function applyChange (message: Message, change: Change): Message {
   const { revision, text, data, editedAt, deleted, reactions, appended, ended, streaming, unfinished, whole } = change
   if (message.deleted === true) return message
-  const none = undefined
   if (deleted === true) {
-    return defined({ ...message, revision, text: '', deleted, bytes: none, data: none, editedAt: none, streaming: none, unfinished: none, reactions: none })
+    const { bytes, data, editedAt, streaming, unfinished, reactions, ...kept } = message
+    return { ...kept, revision, text: '', deleted }
   }
   const after = defined({
     ...message,
     revision,
     ...text !== undefined && { text, data, editedAt },
-    ...(ended === true || whole === true) && { streaming: ended === true ? none : streaming, unfinished },
+    ...(ended === true || whole === true) && { streaming: ended === true ? undefined : streaming, unfinished },
     ...reactions !== undefined && { reactions: merge(message.reactions, reactions, whole === true) }
   })
   // A message that is no longer streaming is newer than the change.
