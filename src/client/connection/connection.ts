@@ -94,8 +94,8 @@ export function connection ({ url, connect, hello: getHello, timeout, probe, onM
     if (isEnded) return
     try {
       const message = parseMessage(data)
-      pings?.onMessage((message as { readonly id?: string } | undefined)?.id)
-      if (message !== undefined) onMessage(message)
+      pings?.onMessage((message as { readonly id?: string }).id)
+      onMessage(message)
     } catch (error) {
       fail(String(error))
     }

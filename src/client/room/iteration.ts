@@ -15,7 +15,6 @@ export interface Iteration extends AsyncIterableIterator<Message> {
 /** Returns one `for await` loop over a room's messages, with a bounded buffer. */
 export function iteration (onEnd: () => void): Iteration {
   const buffered: Message[] = []
-  const generator = generate()
   let error: ChatError | undefined
   let isEnded = false
   /** Continues the generator after the wait for a message. */
@@ -39,24 +38,24 @@ export function iteration (onEnd: () => void): Iteration {
     wake()
   }
 
-  return {
+  const generator = generate()
+  return Object.assign(generator, {
     end,
-    push (message) {
+    push (message: Message) {
       // The generator continues in a microtask: a change of the message may be received in this tick.
       if (buffered.push(message) >= MAX_ITERATION) end(new ChatError('overflow', `the iteration is ${MAX_ITERATION} messages behind`))
       wake()
     },
-    apply (change) {
+    apply (change: Change) {
       const index = buffered.findLastIndex(({ position }) => position === change.position)
       if (index >= 0) buffered[index] = applyChange(buffered[index]!, change)
     },
-    [Symbol.asyncIterator] () { return this },
-    next: () => generator.next(),
+    // The generator may wait for a message: its own `return` would wait too.
     return () {
       buffered.length = 0
       error = undefined
       end()
-      return generator.return()
+      return generator.next()
     }
-  }
+  })
 }
