@@ -78,7 +78,6 @@ export function membership (name: string, joinedRooms: Map<string, JoinedRoom>, 
 
   function endByServer (error: ChatError): void {
     stage = 'out'
-    events.onUnused(name)
     endJoin(error, false)
   }
 
@@ -86,6 +85,10 @@ export function membership (name: string, joinedRooms: Map<string, JoinedRoom>, 
     const ended = join
     join = undefined
     joinedRooms.delete(name)
+    if (stage === 'out') {
+      clearTimeout(retry)
+      events.onUnused(name)
+    }
     events.onLeft(name, error)
     ended?.joined.reject(error)
     ended?.room.end(error, own)
@@ -142,16 +145,12 @@ export function membership (name: string, joinedRooms: Map<string, JoinedRoom>, 
     leave (error: ChatError): void {
       if (join === undefined) return
       if (stage === 'in') sendLeave()
-      else if (stage === 'out') {
-        clearTimeout(retry)
-        events.onUnused(name)
-      }
       endJoin(error, true)
     },
 
     /** Called when the client is closed permanently. @param own whether by `close()` */
     end (error: ChatError, own: boolean): void {
-      clearTimeout(retry)
+      stage = 'out'
       endJoin(error, own)
     },
 

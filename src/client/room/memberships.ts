@@ -83,7 +83,6 @@ export function memberships (client: Omit<RoomClient, 'leave'>, delays: () => Ba
     /** Called when the client is closed permanently. @param own whether by `close()` */
     end (error: ChatError, own: boolean): void {
       for (const each of byName.values()) each.end(error, own)
-      byName.clear()
     }
   }
 }
