@@ -104,7 +104,7 @@ export function connection ({ url, connect, hello: getHello, timeout, probe, onM
   /** Ends the connection without waiting for the server. */
   function fail (reason: string, code = ABNORMAL): void {
     if (!detach()) return
-    if (socket !== undefined && !terminate(socket)) discard(socket)
+    if (!terminate(socket)) discard(socket)
     onClose(code, reason)
   }
 
@@ -142,10 +142,10 @@ function discard (socket: ClientSocket | undefined): void {
   }
 }
 
-/** Terminates the socket. Returns whether it was terminated: sockets of browsers have no such method. */
-function terminate (socket: ClientSocket): boolean {
+/** Terminates the socket. Returns whether it was terminated: there may be none, and sockets of browsers have no such method. */
+function terminate (socket: ClientSocket | undefined): boolean {
   try {
-    socket.terminate!()
+    socket!.terminate!()
     return true
   } catch {
     return false
