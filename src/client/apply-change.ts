@@ -56,10 +56,14 @@ function merge (before: readonly Reaction[] = [], changed: readonly Reaction[], 
 
 /** Returns the messages after changes of some of them. Ignores changes of other messages. */
 export function applyChanges (messages: readonly Message[], changes: readonly Change[]): Message[] {
-  const byPosition = new Map(messages.map((message) => [message.position, message]))
-  for (const change of changes) {
-    const message = byPosition.get(change.position)
-    if (message !== undefined) byPosition.set(change.position, applyChange(message, change))
-  }
-  return [...byPosition.values()]
+  const after = [...messages]
+  for (const change of changes) replaceMessage(after, change.position, (message) => applyChange(message, change))
+  return after
+}
+
+/** Replaces the message at a position, if there is one. Returns whether there is one. */
+export function replaceMessage<Each extends { readonly position: string }> (messages: Each[], position: string, replace: (message: Each) => Each): boolean {
+  const index = messages.findLastIndex((message) => message.position === position)
+  if (index >= 0) messages[index] = replace(messages[index]!)
+  return index >= 0
 }

@@ -1,5 +1,5 @@
 import type { Change, Message } from '../../messages.ts'
-import { applyChange } from '../apply-change.ts'
+import { applyChange, replaceMessage } from '../apply-change.ts'
 import { MAX_ITERATION } from '../bounds.ts'
 import { ChatError } from '../error.ts'
 
@@ -47,8 +47,7 @@ export function iteration (onEnd: () => void): Iteration {
       wake()
     },
     apply (change: Change) {
-      const index = buffered.findLastIndex(({ position }) => position === change.position)
-      if (index >= 0) buffered[index] = applyChange(buffered[index]!, change)
+      replaceMessage(buffered, change.position, (message) => applyChange(message, change))
     },
     // The generator may wait for a message: its own `return` would wait too.
     return () {

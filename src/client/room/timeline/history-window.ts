@@ -1,3 +1,4 @@
+import { replaceMessage } from '../../apply-change.ts'
 import type { StoredItem } from './timeline-item.ts'
 
 /** The sides of a window on which messages can be loaded. */
@@ -42,14 +43,8 @@ export function historyWindow (size: number, anchor?: string, items: StoredItem[
 
     /** Replaces the item at a position, if there is one. Returns whether there is one. */
     update (position: string, change: (item: StoredItem) => StoredItem): boolean {
-      let isFound = false
-      for (const each of [items, live ?? []]) {
-        const index = each.findLastIndex((item) => item.position === position)
-        if (index < 0) continue
-        each[index] = change(each[index]!)
-        isFound = true
-      }
-      return isFound
+      const isLive = replaceMessage(live ?? [], position, change)
+      return replaceMessage(items, position, change) || isLive
     },
 
     /** Adds a live message. @param follows whether the user is at the newest items, so that the oldest ones may be removed */
