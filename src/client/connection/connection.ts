@@ -4,16 +4,16 @@ import { NO_CHAT } from './handshake-refusal.ts'
 import { heartbeat, type Heartbeat } from './heartbeat.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import { parseMessage } from './server-message.ts'
-import { ABNORMAL, CLOSED, NORMAL, NO_CODE, OPEN, type ClientSocket, type Connect } from './socket.ts'
+import { ABNORMAL, CLOSED, NORMAL, NO_CODE, OPEN, type ClientSocket } from './socket.ts'
+import type { Settings } from '../options.ts'
 import { idleTimer } from '../timer.ts'
 
 export interface ConnectionOptions {
   readonly url: string
-  readonly connect: Connect
+  /** connectTimeout: ms within which `onWelcome` must be called */
+  readonly settings: Pick<Settings, 'connect' | 'connectTimeout'>
   /** Returns the first message. Called before the socket is opened, because the server limits the wait for `hello`. */
   readonly hello: () => Promise<ClientMessage>
-  /** ms within which `onWelcome` must be called */
-  readonly timeout: number
   /** Resolves with the reason of a failed handshake for which the socket reported none; '' if it isn't known. */
   readonly probe: () => Promise<string>
   readonly onMessage: (message: ServerMessage) => void
@@ -24,7 +24,7 @@ export interface ConnectionOptions {
 export type Connection = ReturnType<typeof connection>
 
 /** Begins a connection attempt. Returns the connection with the socket that it opens. */
-export function connection ({ url, connect, hello: getHello, timeout, probe, onMessage, onClose }: ConnectionOptions) {
+export function connection ({ url, settings: { connect, connectTimeout: timeout }, hello: getHello, probe, onMessage, onClose }: ConnectionOptions) {
   let socket: ClientSocket | undefined
   let pings: Heartbeat | undefined
   let firstError = ''

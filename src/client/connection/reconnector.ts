@@ -42,9 +42,8 @@ export function reconnector (url: string, settings: Settings, client: Reconnecti
   open()
 
   function open (): void {
-    const { connect, connectTimeout: timeout } = settings
     drop()
-    current = connection({ url, connect, timeout, hello, probe: probeOnce, onMessage: receive, onClose })
+    current = connection({ url, settings, hello, probe: probeOnce, onMessage: receive, onClose })
     setStatus({ state: 'connecting' })
   }
 
