@@ -46,8 +46,6 @@ export function pageRequests (server: RemoteServer, delays: Backoff) {
 
   function enqueue (request: Request): void {
     const { room, json } = request
-    const refusal = room === undefined && server.supports('readPositions') === false ? unsupported('readPositions') : undefined
-    if (refusal !== undefined) return reject(request, refusal)
     requests.delete(request)
     requests.add(request)
     // The page will have the changes that arrived before it is requested again.
@@ -97,6 +95,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff) {
     rooms (after: string | undefined): Promise<Of<'rooms'>> {
       return promised((page) => {
         if (server.ended !== undefined) throw server.ended
+        server.assertSupports('readPositions')
         const id = randomId()
         enqueue({ key: id, json: toJSON({ type: 'rooms', id, after }), page })
       })
@@ -137,7 +136,13 @@ export function pageRequests (server: RemoteServer, delays: Backoff) {
       }
     },
 
-    onConnect (): void { for (const request of [...requests]) if (request.room === undefined) enqueue(request) },
+    onConnect (): void {
+      // Only requests for rooms outlive a connection.
+      for (const request of [...requests]) {
+        if (server.supports('readPositions')) enqueue(request)
+        else reject(request, unsupported('readPositions'))
+      }
+    },
 
     onDisconnect (): void {
       for (const request of requests) if (request.room !== undefined && request.stage !== 'answered') reject(request, offline())

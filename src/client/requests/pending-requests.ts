@@ -38,6 +38,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
   function add<Result extends string | void> (content: Repeatable, refusal: ChatError | undefined, id = randomId()): Promise<Result> {
     return promised((outcome) => {
       if (refusal !== undefined) throw refusal
+      if (content.type !== 'post') server.assertSupports('changes')
       const request = pendingRequest(content, outcome as Outcome, id)
       if (queue.size >= limit) throw new ChatError('overflow', `${limit} requests wait for acknowledgement`)
       queue.set(id, request)
@@ -72,7 +73,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
 
     /** Resolves when the message is changed. @param ended why the room has ended */
     change (room: string, change: RequestedChange, ended?: ChatError): Promise<void> {
-      return add({ room, ...change }, ended ?? (server.supports('changes') === false ? unsupported('changes') : undefined))
+      return add({ room, ...change }, ended)
     },
 
     onAck ({ id, position }: Of<'ack'>): void {

@@ -1,5 +1,5 @@
 import { bytesOf } from './frame-size.ts'
-import type { ChatError } from '../error.ts'
+import { unsupported, type ChatError } from '../error.ts'
 import { rateLimiter } from './rate-limiter.ts'
 import type { JoinedRoom } from './request-queue.ts'
 import type { Of, Sender } from '../room-events.ts'
@@ -14,6 +14,10 @@ export function remoteServer (send: (json: string) => boolean) {
   let welcome: Of<'welcome'> | undefined
   let ended: ChatError | undefined
   const limiter = rateLimiter()
+
+  /** Returns whether the server has a feature; false before the first connection. */
+  function supports (feature: string): boolean { return welcome?.features?.includes(feature) === true }
+
   return {
     send,
     limiter,
@@ -29,8 +33,9 @@ export function remoteServer (send: (json: string) => boolean) {
     isOwn (from: Sender | null): boolean { return from !== null && from.id === welcome?.member.id },
     /** Largest message that the server accepts, in bytes. */
     get payload (): number { return welcome?.limits.payload ?? Infinity },
-    /** Returns whether the server has a feature; undefined before the first connection. */
-    supports (feature: string): boolean | undefined { return welcome && welcome.features?.includes(feature) === true },
+    supports,
+    /** @throws ChatError with `unsupported` if the server doesn't have the feature; not before the first connection */
+    assertSupports (feature: string): void { if (welcome !== undefined && !supports(feature)) throw unsupported(feature) },
     /** Returns 0 if the message was sent, else the ms after which to try again; Infinity while the client is offline. */
     sendNow (json: string): number {
       return limiter.take(bytesOf(json)) || (send(json) ? 0 : Infinity)

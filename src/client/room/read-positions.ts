@@ -1,7 +1,7 @@
 import { isRetryable } from '../../protocol.ts'
 import { assertRoomName } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
-import { isOneOf, unsupported, type ChatError } from '../error.ts'
+import { isOneOf, type ChatError } from '../error.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import type { RemoteServer } from '../requests/remote-server.ts'
 import type { Of } from '../room-events.ts'
@@ -55,7 +55,7 @@ export function readPositions (
     /** Removes the read position. Returns whether the request was sent. @throws ChatError with `invalid` or `unsupported` */
     forget (room: string): boolean {
       assertRoomName(room)
-      if (!server.supports(feature)) throw unsupported(feature)
+      server.assertSupports(feature)
       if (server.sendNow(toJSON({ type: 'forget', room })) > 0) return false
       rooms.get(room)?.forget()
       return true

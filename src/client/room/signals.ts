@@ -1,6 +1,5 @@
 import { assertText } from '../argument-checks.ts'
 import { TYPING_INTERVAL } from '../bounds.ts'
-import { unsupported } from '../error.ts'
 import { sizeError } from '../requests/frame-size.ts'
 import { toJSON } from '../requests/outgoing.ts'
 import type { RemoteServer } from '../requests/remote-server.ts'
@@ -14,7 +13,7 @@ export function sendSignal (server: RemoteServer, room: string, data: unknown): 
   if (written === undefined) throw new TypeError('data must be a JSON value')
   const json = `{"type":"signal","room":"${room}","data":${written}}`
   assertText(json)
-  if (!server.supports('signals')) throw unsupported('signals')
+  server.assertSupports('signals')
   const error = sizeError(json, server.payload)
   if (error !== undefined) throw error
   return server.sendNow(json) === 0

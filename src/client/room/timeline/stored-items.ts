@@ -2,12 +2,15 @@ import type { Change, Message } from '../../../messages.ts'
 import { applyChange } from '../../apply-change.ts'
 import { PAGE_SIZE } from '../../bounds.ts'
 import type { Deliveries } from '../deliveries.ts'
-import { ChatError, unsupported } from '../../error.ts'
+import { ChatError } from '../../error.ts'
 import type { Joined } from '../../room-events.ts'
 import type { RoomClient } from '../room-client.ts'
 import { historyWindow, type HistoryWindow, type Side } from './history-window.ts'
 import type { OwnPosts } from './own-posts.ts'
 import type { StoredItem } from './timeline-item.ts'
+
+/** The feature of a server that has pages of newer messages. */
+const newerPages = 'history-after'
 
 /** The room of a timeline. */
 export interface TimelineRoom {
@@ -53,16 +56,11 @@ export function storedItems (
     return { ...message, key: posts.keyOf(message.position, own), state: 'stored', own }
   }
 
-  function canLoadNewer (): boolean { return server.supports('history-after') === true }
-
-  /** @throws ChatError with `unsupported` */
-  function assertNewer (): void { if (!canLoadNewer()) throw unsupported('history-after') }
-
   /** Loads a page into a window. Resolves with whether it was added: not if the window was replaced or trimmed meanwhile. */
   async function extend (target: HistoryWindow, side: Side, limit = half): Promise<boolean> {
     const edge = target.edge(side)!
     if (side === 'newer') {
-      assertNewer()
+      server.assertSupports(newerPages)
       target.onLoadNewer()
     }
     const { messages, more, complete } = await pages.history(room, edge, limit, side === 'older' ? 'before' : 'after')
@@ -77,7 +75,7 @@ export function storedItems (
   /** Replaces the window by one around a position. */
   async function jumpTo (position: string): Promise<void> {
     if (window.has(position)) return
-    assertNewer()
+    server.assertSupports(newerPages)
     const target = next = historyWindow(size, position)
     // Live messages don't follow the pages.
     target.more.newer = true
@@ -97,7 +95,7 @@ export function storedItems (
   async function loadPage (target: HistoryWindow, side: Side, limit: number): Promise<void> {
     try {
       // Pages end before a position, so the message at the position of the join isn't in the one before it.
-      if (side === 'older' && target.items.length === 0 && canLoadNewer()) await jumpTo(target.edge(side)!)
+      if (side === 'older' && target.items.length === 0 && server.supports(newerPages)) await jumpTo(target.edge(side)!)
       else await extend(target, side, limit)
     } finally {
       target.loads[side] = undefined
