@@ -326,6 +326,18 @@ t.test('a timeline that is created late shows the newest messages', async (t) =>
   t.strictSame([texts(timeline), texts(late).slice(-51), texts(later).slice(-51)], [all, all.slice(-51), all.slice(-51)])
 })
 
+t.test('a timeline that is created in the first listener has the messages before and after', async (t) => {
+  const { app, port } = await two(t, { posts: 3 })
+  const room = await chatClient(t, port).join('lobby', { history: 2 })
+  // Received before the first listener, and delivered to it after `joined`.
+  await app.chat.publish('lobby', { text: '4' })
+  while (room.position !== (await app.chat.history('lobby')).entries.at(-1)!.position) await tick()
+  const timeline = await new Promise<Timeline>((resolve) => { room.once('joined', () => resolve(room.timeline())) })
+  await app.chat.publish('lobby', { text: '5' })
+  await until(timeline, (items) => has('1')(items) && has('5')(items))
+  t.strictSame(texts(timeline), ['1', '2', '3', '4', '5'])
+})
+
 t.test('a closed timeline and that of a left room change no more', async (t) => {
   const { app, port, room, bob, timeline } = await two(t, { posts: 1 })
   let calls = 0

@@ -41,6 +41,8 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   let newest: readonly Message[] = []
   /** The events before the first listener; undefined: events are dispatched at once. */
   let buffered: Delivery[] | undefined = []
+  /** Whether the first of the buffered events was dispatched. */
+  let hasBegun = false
   /** The event that has replaced the buffered ones. */
   let gap: Delivery | undefined
   /** Set when the room has ended. error: undefined if the app ended it. */
@@ -69,6 +71,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   function replay (): void {
     if (buffered === undefined) return
     queueMicrotask(() => {
+      hasBegun = true
       // A listener may end the room, which drops the buffered events.
       for (let next = buffered?.shift(); next !== undefined; next = buffered?.shift()) dispatch(next)
       buffered = undefined
@@ -88,9 +91,9 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
       if (buffered.push(delivery) > MAX_EVENTS && delivery.type !== 'end') buffered = [gap = joinedNow()]
     },
 
-    /** Adds a timeline. Events that are buffered are delivered to it. */
+    /** Adds a timeline. Events that are still buffered are delivered to it. */
     attach (timeline: DeliveryReceiver): void {
-      if (buffered === undefined) timeline.startLate()
+      if (hasBegun || buffered === undefined) timeline.startLate()
       timelines.add(timeline)
       replay()
     },
