@@ -79,7 +79,6 @@ export class Connection implements Queued, Source, WriterOwner {
     this.writer = context.createWriter(stream, this)
     this.#queue = new ReceiveQueue(this, (reader) => context.openParser(socket, reader), context.frames)
     ;(socket as Connected)[connection] = this
-    socket.on('message', Connection.#onMessage)
     socket.on('ping', Connection.#onPing)
     socket.on('error', ignore)
     socket.on('close', Connection.#onClose)
@@ -90,10 +89,6 @@ export class Connection implements Queued, Source, WriterOwner {
       const { chat, path } = context
       diagnostics.opened.publish({ chat, path, connection: this, address: address.name, protocol: socket.protocol })
     }
-  }
-
-  static readonly #onMessage = function (this: WebSocket, data: Buffer, isBinary: boolean): void {
-    connectionOf(this).receiver.receive({ data, isBinary })
   }
 
   static readonly #onPing = function (this: WebSocket, data: Buffer): void { connectionOf(this).#answer(data) }
@@ -122,8 +117,11 @@ export class Connection implements Queued, Source, WriterOwner {
     this.#socket.resume()
   }
 
-  /** Emits the message as `ws` does: the app may listen to it too. */
-  received ({ data, isBinary }: Message): void { this.#socket.emit('message', data, isBinary) }
+  /** Emits the message afterwards as `ws` does: the app may listen to it too. */
+  received (message: Message): void {
+    this.receiver.receive(message)
+    if (this.#socket.listenerCount('message') > 0) this.#socket.emit('message', message.data, message.isBinary)
+  }
 
   proceed (): void { this.#queue.proceed() }
 

@@ -14,9 +14,15 @@ export interface Guarded {
   readonly isPaused: boolean
   readonly open: boolean
   readonly receiver: Pick<Receiver, 'charge' | 'release'>
-  /** Called with a message that `ws` doesn't parse. */
+  /** Called with each message. */
   received (message: Message): void
   close (code: number, reason: string, why: { readonly fault: Fault }): void
+}
+
+/** Bytes that a guard passes on. */
+export interface Passing {
+  /** Called when they are parsed, with the error of a malformed frame. */
+  parsed (error?: Error | null): void
 }
 
 export interface FrameLimits {
@@ -55,13 +61,13 @@ export class FrameGuard {
 
   /**
    * Passes bytes up to the end of a message, or of the chunk. Returns the index after the last one.
-   * @param onParsed called when they are parsed, before or after this method returns
+   * @param passing called when they are parsed, before or after this method returns
    */
-  pass (chunk: Buffer, at: number, onParsed: (error?: Error | null) => void): number {
+  pass (chunk: Buffer, at: number, passing: Passing): number {
     const whole = this.#scanner === undefined && this.#guarded.open ? wholeMessage(chunk, at, this.#limits.payload) : undefined
     if (whole !== undefined) {
       this.#guarded.received(whole)
-      onParsed()
+      passing.parsed()
       return whole.data.byteOffset - chunk.byteOffset + whole.data.length
     }
     const scanner = this.#scanner ?? idle
@@ -70,7 +76,7 @@ export class FrameGuard {
     const end = scanner.scan(chunk, at)
     if (message !== undefined && isPart) {
       for (const part of message.add(chunk)) this.#parser.parse(part, ignore)
-      onParsed()
+      passing.parsed()
       return end
     }
     this.#keepScanner(scanner)
@@ -79,7 +85,7 @@ export class FrameGuard {
     if (scanner.isIncomplete) this.#expectMore(chunk)
     else if (message !== undefined) this.#complete(message)
     if (copied !== undefined) this.#parser.parse(copied, ignore)
-    this.#parser.parse(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), onParsed)
+    this.#parser.parse(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), (error) => passing.parsed(error))
     return end
   }
 

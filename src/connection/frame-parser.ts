@@ -1,4 +1,6 @@
-/** Parses the frames of one client. Emits its messages, and answers its pings and close frames. */
+import type { Message } from './message.ts'
+
+/** Parses the frames of one client. Passes its messages to the reader, and answers its close frames. */
 export interface FrameParser {
   /** Parses bytes. @param onParsed called when all of them are parsed, or with the error of a malformed frame */
   parse (bytes: Buffer, onParsed: (error?: Error | null) => void): void
@@ -6,10 +8,12 @@ export interface FrameParser {
   fail (error: Error): void
 }
 
-/** Receives the bytes of one client. */
+/** Receives the bytes of one client, and the messages that were parsed. */
 export interface ByteReader {
   /** Called with each read. */
   read (chunk: Buffer): void
+  /** Called with each message that the parser has read. */
+  received (message: Message): void
   /**
    * Called after the last read. The reader MUST NOT pass bytes to the parser afterwards.
    * @param onParsed MUST be called once the parser has called back for all bytes; frees the parser

@@ -1,5 +1,6 @@
-import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
+import { FrameGuard, type FrameLimits, type Guarded, type Passing } from './frame-guard.ts'
 import type { ByteReader, FrameParser } from './frame-parser.ts'
+import type { Message } from './message.ts'
 import { receivedCost } from './receiver.ts'
 
 /** The connection whose bytes are queued. */
@@ -22,18 +23,17 @@ const PAUSE_AT = 16 * 1024
  * parsed before that message is handled: thousands of small messages take no more memory than their bytes, and a malformed frame
  * is found only after the messages before it were handled.
  */
-export class ReceiveQueue implements ByteReader {
+export class ReceiveQueue implements ByteReader, Passing {
   readonly #connection: Queued
   readonly #parser: FrameParser
   readonly #guard: FrameGuard
-  #chunks: Buffer[] = []
+  /** Created when the first chunk waits. */
+  #chunks: Buffer[] | undefined
   /** Bytes of the first chunk that were passed on. */
   #at = 0
-  /** Bytes of memory of the chunks. */
+  /** Bytes of memory of the chunks; 0 if none waits. */
   #cost = 0
   #isPassing = false
-  /** Calls `#parsed`. Created at the first read: a silent client needs none. */
-  #onParsed: ((error?: Error | null) => void) | undefined
   /** Whether the parser hasn't called back yet. It inflates asynchronously. */
   #isParsing = false
   #isStopped = false
@@ -49,26 +49,40 @@ export class ReceiveQueue implements ByteReader {
 
   read (chunk: Buffer): void {
     if (this.#isStopped) return
-    const at = this.#chunks.length > 0 ? 0 : this.#pass(chunk, 0)
+    const isFirst = this.#cost === 0
+    const at = isFirst ? this.#pass(chunk, 0) : 0
     if (at === chunk.length) return
-    if (this.#chunks.length === 0) this.#at = at
-    this.#chunks.push(chunk)
+    if (isFirst) this.#at = at
+    ;(this.#chunks ??= []).push(chunk)
     this.#cost += receivedCost(chunk)
     this.#connection.receiver.charge(receivedCost(chunk))
     if (this.#cost > PAUSE_AT && !this.#connection.isPaused) this.#connection.pause()
   }
 
+  received (message: Message): void { this.#connection.received(message) }
+
   /** Passes on what no longer has to wait. Starts reading again when nothing waits. */
   proceed (): void {
     if (this.#isPassing) return
-    for (let [chunk] = this.#chunks; chunk !== undefined; [chunk] = this.#chunks) {
+    for (let chunk = this.#chunks?.[0]; chunk !== undefined; chunk = this.#chunks?.[0]) {
       this.#at = this.#pass(chunk, this.#at)
       if (this.#at < chunk.length || this.#isStopped) return
       this.#at = 0
-      this.#chunks.shift()
+      this.#chunks!.shift()
       this.#release(receivedCost(chunk))
     }
     if (!this.#mustWait) this.#connection.resume()
+  }
+
+  parsed (error?: Error | null): void {
+    this.#isParsing = false
+    this.#onLastParsed?.()
+    if (error != null) {
+      this.stop()
+      this.#connection.malformed(error)
+    } else {
+      this.proceed()
+    }
   }
 
   end (onParsed: () => void): void {
@@ -82,7 +96,7 @@ export class ReceiveQueue implements ByteReader {
   /** Drops the queued bytes and all later ones. */
   stop (): void {
     this.#isStopped = true
-    this.#chunks = []
+    this.#chunks = undefined
     this.#release(this.#cost)
     this.#guard.ended()
   }
@@ -97,21 +111,10 @@ export class ReceiveQueue implements ByteReader {
     this.#isPassing = true
     while (at < chunk.length && !this.#isStopped && !this.#mustWait) {
       this.#isParsing = true
-      at = this.#guard.pass(chunk, at, this.#onParsed ??= (error) => this.#parsed(error))
+      at = this.#guard.pass(chunk, at, this)
     }
     this.#isPassing = false
     return this.#isStopped ? chunk.length : at
-  }
-
-  #parsed (error?: Error | null): void {
-    this.#isParsing = false
-    this.#onLastParsed?.()
-    if (error != null) {
-      this.stop()
-      this.#connection.malformed(error)
-    } else {
-      this.proceed()
-    }
   }
 
   #release (cost: number): void {

@@ -264,7 +264,7 @@ async function wsConnection (t: Test): Promise<{ client: RawClient, socket: WebS
   return { client, socket }
 }
 
-t.test("interceptBytes passes a client's bytes to the reader, and parses those that are passed on", async (t) => {
+t.test("interceptBytes passes a client's bytes to the reader, and the messages that it parses", async (t) => {
   const { client, socket } = await wsConnection(t)
   const read: Buffer[] = []
   const messages: string[] = []
@@ -272,9 +272,10 @@ t.test("interceptBytes passes a client's bytes to the reader, and parses those t
   const reads = new EventEmitter()
   const parser = interceptBytes(socket, {
     read: (chunk) => { read.push(chunk); reads.emit('read') },
+    received: ({ data }) => { messages.push(data.toString()) },
     end: () => t.fail('a receiver that is destroyed has no end')
   })
-  socket.on('message', (data: Buffer) => messages.push(data.toString()))
+  socket.on('message', () => t.fail('ws emits no message'))
   socket.on('error', (error) => errors.push(error))
 
   const sent = Buffer.concat([clientFrame(1, 'one'), clientFrame(1, 'two'), clientFrame(3)])
@@ -299,7 +300,7 @@ t.test('interceptBytes delays the close event of ws until the reader calls back'
   const { client, socket } = await wsConnection(t)
   let isClosed = false
   const closed = once(socket, 'close').then(() => { isClosed = true })
-  const ended = new Promise<() => void>((resolve) => { interceptBytes(socket, { read () {}, end: resolve }) })
+  const ended = new Promise<() => void>((resolve) => { interceptBytes(socket, { read () {}, received () {}, end: resolve }) })
   client.socket.destroy()
   const onParsed = await ended
   await tick()
