@@ -38,6 +38,16 @@ export class ByteBudget {
 
   release (bytes: number): void { this.#charged -= bytes }
 
+  /**
+   * Releases at most the bytes that a holder has charged, so that a release that follows `evict` changes nothing.
+   * Returns the bytes that are still charged.
+   */
+  releaseOf (charged: number, bytes: number): number {
+    const released = Math.min(bytes, charged)
+    this.release(released)
+    return charged - released
+  }
+
   /** Charges a shared buffer, once for all its holders. */
   chargeShared (buffer: Uint8Array): void {
     const holders = this.#shared.get(buffer) ?? 0
@@ -55,30 +65,4 @@ export class ByteBudget {
       this.release(buffer.length)
     }
   }
-}
-
-/** The bytes that one holder has charged to a budget. */
-export class ByteAccount {
-  readonly #budget: ByteBudget
-  #bytes = 0
-
-  constructor (budget: ByteBudget) {
-    this.#budget = budget
-  }
-
-  get bytes (): number { return this.#bytes }
-
-  charge (bytes: number): void {
-    this.#bytes += bytes
-    this.#budget.charge(bytes)
-  }
-
-  /** Releases at most the charged bytes, so that a release that follows `releaseAll` changes nothing. */
-  release (bytes: number): void {
-    const released = Math.min(bytes, this.#bytes)
-    this.#bytes -= released
-    this.#budget.release(released)
-  }
-
-  releaseAll (): void { this.release(this.#bytes) }
 }

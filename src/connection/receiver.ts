@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { ByteAccount, type ByteBudget, type ByteHolder } from './byte-budget.ts'
+import type { ByteBudget, ByteHolder } from './byte-budget.ts'
 import type { CloseDetails } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Message } from './message.ts'
@@ -47,7 +47,8 @@ export class Receiver implements ByteHolder {
   readonly #source: Source
   #handler: MessageHandler | undefined
   #isBusy = false
-  readonly #account: ByteAccount
+  readonly #budget: ByteBudget
+  #charged = 0
   /** Bytes charged for the message that is being handled. */
   #handling = 0
   #messagesReceived = 0
@@ -56,11 +57,11 @@ export class Receiver implements ByteHolder {
   /** @param budget limits the bytes that the process received and hasn't handled yet */
   constructor (source: Source, budget: ByteBudget) {
     this.#source = source
-    this.#account = new ByteAccount(budget)
+    this.#budget = budget
   }
 
   /** Bytes charged. */
-  get bytes (): number { return this.#account.bytes }
+  get bytes (): number { return this.#charged }
 
   get messagesReceived (): number { return this.#messagesReceived }
 
@@ -109,18 +110,21 @@ export class Receiver implements ByteHolder {
   }
 
   /** Charges memory that is kept for input from this client. */
-  charge (bytes: number): void { this.#account.charge(bytes) }
+  charge (bytes: number): void {
+    this.#charged += bytes
+    this.#budget.charge(bytes)
+  }
 
-  release (bytes: number): void { this.#account.release(bytes) }
+  release (bytes: number): void { this.#charged = this.#budget.releaseOf(this.#charged, bytes) }
 
   evict (): void {
-    this.#account.releaseAll()
+    this.release(this.#charged)
     this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget', option: 'limits.receiveBudget' })
   }
 
   /** Called when the connection has ended. */
   ended (): void {
-    this.#account.releaseAll()
+    this.release(this.#charged)
     this.#handler?.ended?.()
   }
 

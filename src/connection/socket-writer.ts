@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import { ByteAccount, type ByteBudget } from './byte-budget.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { BINARY, TEXT, frame, frameHeader, frames } from './frame.ts'
 import { CloseCode } from '../protocol.ts'
 import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
@@ -43,7 +43,8 @@ export class SocketWriter implements Writer, Corked {
   #bytesSent = 0
   /** Whether the stream is corked until the end of this tick. Corking also delays the frames of `ws`. */
   #corked = false
-  readonly #account: ByteAccount
+  /** Bytes charged to the budget, without those of shared buffers. */
+  #charged = 0
   /** Pending shared buffers, in the order of writing. Created when needed. */
   #shared: Buffer[] | undefined
   /** Number of the last tick with a write. */
@@ -53,7 +54,6 @@ export class SocketWriter implements Writer, Corked {
     this.#stream = stream
     this.#owner = owner
     this.#limits = limits
-    this.#account = new ByteAccount(limits.budget)
   }
 
   get messagesSent (): number { return this.#messagesSent }
@@ -62,7 +62,7 @@ export class SocketWriter implements Writer, Corked {
 
   get pendingBytes (): number { return this.#stream.writableLength }
 
-  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#account.bytes, this.pendingBytes) }
+  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#charged, this.pendingBytes) }
 
   write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean {
     if (!this.#mayWrite()) return false
@@ -117,9 +117,12 @@ export class SocketWriter implements Writer, Corked {
     this.#stream.uncork()
   }
 
-  charge (bytes: number): void { this.#account.charge(bytes) }
+  charge (bytes: number): void {
+    this.#charged += bytes
+    this.#limits.budget.charge(bytes)
+  }
 
-  release (bytes: number): void { this.#account.release(bytes) }
+  release (bytes: number): void { this.#charged = this.#limits.budget.releaseOf(this.#charged, bytes) }
 
   async drained (): Promise<void> {
     const stream = this.#stream
@@ -130,7 +133,7 @@ export class SocketWriter implements Writer, Corked {
   }
 
   evict (): void {
-    this.#account.releaseAll()
+    this.release(this.#charged)
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
     this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes', option: 'limits.totalPendingBytes' })
   }
@@ -177,10 +180,10 @@ export class SocketWriter implements Writer, Corked {
       this.#stream.write(bytes)
       // For a client that reads, the kernel accepts the bytes at once and nothing is pending.
       if (this.#stream.writableLength === 0) return
-      this.#stream.write(NOTHING, () => this.#account.release(bytes.length))
+      this.#stream.write(NOTHING, () => this.release(bytes.length))
     } else {
-      this.#stream.write(bytes, () => this.#account.release(bytes.length))
+      this.#stream.write(bytes, () => this.release(bytes.length))
     }
-    this.#account.charge(bytes.length)
+    this.charge(bytes.length)
   }
 }
