@@ -24,11 +24,10 @@ const BATCH = 500
 
 /** All open connections of one chat. Pings them, and closes them when the server stops. */
 export class Connections {
-  /** Each connection, and the part of the interval in which it is pinged. */
-  readonly #open = new Map<Connection, number>()
+  /** For each part of the interval, the connections that are pinged in it. */
+  readonly #parts = Array.from({ length: PARTS }, () => new Set<Connection>())
   readonly #heartbeat: NodeJS.Timeout
   readonly #left: (connection: Connection) => void
-  readonly #pings = Array.from({ length: PARTS }, () => 0)
   /** The last part of an interval in which connections were pinged. */
   #part = 0
   #emptied: (() => void) | undefined
@@ -38,36 +37,33 @@ export class Connections {
     this.#heartbeat = setInterval(() => this.#pingPart(), heartbeatInterval / PARTS).unref()
   }
 
-  get size (): number { return this.#open.size }
+  get size (): number { return this.#parts.reduce((size, part) => size + part.size, 0) }
 
   /** Pending bytes of all connections. */
   get pendingBytes (): number {
     let bytes = 0
-    for (const { writer } of this.#open.keys()) bytes += writer.pendingBytes
+    for (const { writer } of this.#open()) bytes += writer.pendingBytes
     return bytes
   }
 
   /** Yields the writers of all connections. */
   * writers (): Iterable<ByteHolder> {
-    for (const { writer } of this.#open.keys()) yield writer
+    for (const { writer } of this.#open()) yield writer
   }
 
   /** Yields the receivers of all connections. */
   * receivers (): Iterable<ByteHolder> {
-    for (const { receiver } of this.#open.keys()) yield receiver
+    for (const { receiver } of this.#open()) yield receiver
   }
 
   add (connection: Connection): void {
-    const part = this.#latestPart()
-    this.#pings[part]!++
-    this.#open.set(connection, part)
+    this.#latestPart().add(connection)
   }
 
   delete (connection: Connection): void {
-    this.#pings[this.#open.get(connection)!]!--
-    this.#open.delete(connection)
+    this.#parts.some((part) => part.delete(connection))
     this.#left(connection)
-    if (this.#open.size === 0) this.#emptied?.()
+    if (this.size === 0) this.#emptied?.()
   }
 
   /**
@@ -77,10 +73,10 @@ export class Connections {
    */
   async close (timeout: number): Promise<void> {
     clearInterval(this.#heartbeat)
-    if (this.#open.size === 0) return
+    if (this.size === 0) return
     const emptied = new Promise<void>((resolve) => { this.#emptied = resolve })
     const deadline = setTimeout(() => {
-      for (const connection of this.#open.keys()) connection.terminate(CloseCode.goingAway, STOPPING)
+      for (const connection of this.#open()) connection.terminate(CloseCode.goingAway, STOPPING)
     }, timeout)
     await this.#closeAll(timeout)
     await emptied
@@ -88,29 +84,31 @@ export class Connections {
   }
 
   async #closeAll (timeout: number): Promise<void> {
-    const interval = Math.min(1, timeout / this.#open.size)
+    const interval = Math.min(1, timeout / this.size)
     let closed = 0
-    for (const connection of this.#open.keys()) {
+    for (const connection of this.#open()) {
       connection.drain(Math.round(closed * interval))
       connection.close(CloseCode.goingAway, STOPPING)
       if (++closed % BATCH === 0) await immediate()
     }
   }
 
+  * #open (): Iterable<Connection> {
+    for (const part of this.#parts) yield * part
+  }
+
   /** Returns the part that is pinged last, of those with fewer than `PINGS` connections. If there is none, the one with the fewest. */
-  #latestPart (): number {
+  #latestPart (): Set<Connection> {
     for (let i = PARTS; i > 0; i--) {
-      const part = (this.#part + i) % PARTS
-      if (this.#pings[part]! < PINGS) return part
+      const part = this.#parts[(this.#part + i) % PARTS]!
+      if (part.size < PINGS) return part
     }
-    return this.#pings.indexOf(Math.min(...this.#pings))
+    return this.#parts.reduce((smallest, part) => part.size < smallest.size ? part : smallest)
   }
 
   #pingPart (): void {
     this.#part = (this.#part + 1) % PARTS
-    if (this.#pings[this.#part] === 0) return
-    for (const [connection, part] of this.#open) {
-      if (part !== this.#part) continue
+    for (const connection of this.#parts[this.#part]!) {
       if (connection.isAlive()) connection.ping()
       else connection.terminate(CloseCode.goingAway, 'no data since the last ping', { fault: 'dead', option: 'heartbeatInterval' })
     }
