@@ -1,3 +1,4 @@
+import { listOf, withoutValue, withValue, type OneOrMore } from '../../one-or-more.ts'
 import { parseMemberMessage, type MemberMessage } from '../reads/member-message.ts'
 import type { Roster } from '../../roster.ts'
 
@@ -7,10 +8,8 @@ export interface DirectReceiver {
   receiveDirect (data: string): void
 }
 
-/** A member that is attended. receivers: its connections, in most cases one. */
-interface Attendance { receivers: DirectReceiver | readonly DirectReceiver[], readonly subscribed: Promise<() => void> }
-
-const NONE: readonly DirectReceiver[] = []
+/** A member that is attended. receivers: its connections. unsubscribe: a promise until later messages will be received. */
+interface Attendance { receivers: OneOrMore<DirectReceiver> | undefined, unsubscribe: Promise<() => void> | (() => void) }
 
 /**
  * Receives the messages to members that have connections on this node. Attends each member once, however many connections it has:
@@ -31,37 +30,37 @@ export class Attendances {
    * Passes each message to a member to the receiver, until `end`. Resolves once later messages will be received. Rejects as `attend` of
    * the roster does; `end` MUST be called then too.
    */
-  begin (memberId: string, receiver: DirectReceiver): Promise<unknown> {
+  async begin (memberId: string, receiver: DirectReceiver): Promise<void> {
     const attendance = this.#byMember.get(memberId) ?? this.#attend(memberId)
-    const others = [attendance.receivers].flat()
-    attendance.receivers = others.length === 0 ? receiver : [...others, receiver]
-    return attendance.subscribed
+    attendance.receivers = withValue(attendance.receivers, receiver)
+    await attendance.unsubscribe
   }
 
   /** Changes nothing for a receiver that doesn't attend the member. */
   end (memberId: string, receiver: DirectReceiver): void {
     const attendance = this.#byMember.get(memberId)
     if (attendance === undefined) return
-    const receivers = [attendance.receivers].flat().filter((other) => other !== receiver)
-    attendance.receivers = receivers
-    if (receivers.length > 0) return
+    attendance.receivers = withoutValue(attendance.receivers, receiver)
+    if (attendance.receivers !== undefined) return
     this.#byMember.delete(memberId)
-    attendance.subscribed.then((unsubscribe) => unsubscribe(), () => { /* there is no subscription */ })
+    if (typeof attendance.unsubscribe === 'function') attendance.unsubscribe()
+    else attendance.unsubscribe.then((unsubscribe) => unsubscribe(), () => { /* there is no subscription */ })
   }
 
   #attend (memberId: string): Attendance {
-    const attendance: Attendance = {
-      receivers: NONE,
-      subscribed: this.#roster.attend(memberId, (data) => {
-        const message = parseMemberMessage(data)
-        if (message === undefined) return
-        if (!('direct' in message)) return this.#onOther(memberId, message)
-        for (const receiver of [attendance.receivers].flat()) receiver.receiveDirect(message.direct)
-      })
-    }
+    const subscribing = this.#roster.attend(memberId, (data) => {
+      const message = parseMemberMessage(data)
+      if (message === undefined) return
+      if (!('direct' in message)) return this.#onOther(memberId, message)
+      for (const receiver of listOf(attendance.receivers)) receiver.receiveDirect(message.direct)
+    })
+    const attendance: Attendance = { receivers: undefined, unsubscribe: subscribing }
     this.#byMember.set(memberId, attendance)
-    // A later connection of the member must not share the failure.
-    attendance.subscribed.catch(() => { if (this.#byMember.get(memberId) === attendance) this.#byMember.delete(memberId) })
+    subscribing.then(
+      (unsubscribe) => { attendance.unsubscribe = unsubscribe },
+      // A later connection of the member must not share the failure.
+      () => { if (this.#byMember.get(memberId) === attendance) this.#byMember.delete(memberId) }
+    )
     return attendance
   }
 }
