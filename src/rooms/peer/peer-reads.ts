@@ -40,9 +40,7 @@ export class PeerReads implements ReadDevice {
   }
 
   /** See `Reads.use`. */
-  use (room: string, isNeeded: boolean): Promise<void> | undefined {
-    return this.#context.readPositions === undefined ? undefined : this.#own.use(room, isNeeded)
-  }
+  use (room: string, isNeeded: boolean): Promise<void> | undefined { return this.#own.use(room, isNeeded) }
 
   /** See `Reads.release`. */
   release (room: string): void { this.#reads?.release(room) }

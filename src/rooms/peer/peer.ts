@@ -13,6 +13,7 @@ import type { MemberForms } from '../membership/member-forms.ts'
 import { Membership, type MembershipOwner } from '../membership/membership.ts'
 import { reportJoined, reportLeft } from './membership-events.ts'
 import type { RightsHolder } from '../membership/membership-rights.ts'
+import { listOf, withoutValue, withValue, type OneOrMore } from '../../one-or-more.ts'
 import { PeerReads, type PeerReadsContext, type ReadingPeer } from './peer-reads.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { randomId } from '../random-id.ts'
@@ -37,13 +38,14 @@ export class Peer implements MembershipOwner, ReadingPeer {
   readonly forms: MemberForms
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
-  readonly reads: PeerReads
   readonly #id = randomId()
-  readonly #keys: RequestKeys
+  /** Created for the first request that has a key. */
+  #keys: RequestKeys | undefined
   readonly #hooks: Hooks
   readonly #context: PeerContext
-  /** Few: an array is as fast as a map, and smaller. */
-  #memberships: readonly Membership[] = []
+  #memberships: OneOrMore<Membership> | undefined
+  /** Created when the member uses read positions. */
+  #reads: PeerReads | undefined
   #expiry: Expiry | undefined
   /** Undefined if the connection receives no messages to its member. */
   #direct: DirectReceiver | undefined
@@ -55,13 +57,13 @@ export class Peer implements MembershipOwner, ReadingPeer {
     this.#hooks = hooks
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
-    this.#keys = new RequestKeys(forms.sender.id)
-    this.reads = new PeerReads(this, hooks, context)
     context.peers.add(this)
   }
 
   /** The sender of its messages. */
   get member (): Member { return this.forms.sender }
+
+  get reads (): PeerReads { return (this.#reads ??= new PeerReads(this, this.#hooks, this.#context)) }
 
   hasJoined (room: string): boolean { return this.find(room) !== undefined }
 
@@ -85,7 +87,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
     this.#expiry?.cancel()
     if (this.#direct !== undefined) this.#context.attendances.end(this.member.id, this.#direct)
     this.#context.peers.delete(this)
-    for (const membership of this.#memberships) this.#leave(membership)
+    for (const membership of listOf(this.#memberships)) this.#leave(membership)
     this.reads.end()
   }
 
@@ -96,11 +98,11 @@ export class Peer implements MembershipOwner, ReadingPeer {
    */
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { forms: { member }, connection } = this
-    const { rooms, limits } = this.#context
+    const { rooms, limits, readPositions } = this.#context
     if (this.find(name) !== undefined) throw new AlreadyJoined(name)
-    if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
+    if (listOf(this.#memberships).length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
     const [before, controls] = [rooms.find(name), rooms.find(name)?.controls]
-    const readKnown = this.reads.use(name, format.read !== undefined)
+    const readKnown = readPositions === undefined ? undefined : this.reads.use(name, format.read !== undefined)
     readKnown?.catch(() => { /* rethrown by `enterRoom`, unless the member may not join */ })
     let membership: Membership | undefined
     try {
@@ -112,16 +114,16 @@ export class Peer implements MembershipOwner, ReadingPeer {
       await enterRoom(joining, room, this.#id, { ...query, readKnown }, this.#context, () => {
         if (!isCurrent) joining.rights.question()
         room.enter(joining)
-        this.#memberships = this.#memberships.concat(joining)
+        this.#memberships = withValue(this.#memberships, joining)
         if (!connection.open) this.#remove(joining)
       })
     } catch (error) {
-      if (membership !== undefined && this.#memberships.includes(membership)) this.#remove(membership)
+      if (membership !== undefined && this.#has(membership)) this.#remove(membership)
       // If the connection was closed after the member had entered, `ended` has removed it.
-      else if (membership?.hasEnded !== true) this.reads.release(name)
+      else if (membership?.hasEnded !== true) this.#reads?.release(name)
       throw error
     }
-    if (!this.#memberships.includes(membership)) return
+    if (!this.#has(membership)) return
     await reportJoined(membership, this.#hooks, this.#context.counters.chat)
   }
 
@@ -131,13 +133,13 @@ export class Peer implements MembershipOwner, ReadingPeer {
   }
 
   revoke (holder: RightsHolder, revocation: Revocation): void {
-    const membership = this.#memberships.find((each) => each === holder)
+    const membership = listOf(this.#memberships).find((each) => each === holder)
     if (membership === undefined) return
     if (revocation.code === 'removed') this.reads.removed(membership.room)
     this.#leave(membership, revocation)
   }
 
-  readPosition (room: string): Position | undefined { return this.reads.of(room) }
+  readPosition (room: string): Position | undefined { return this.#reads?.of(room) }
 
   posted (membership: Membership, appended: Appended): void { this.reads.posted(membership, appended) }
 
@@ -158,7 +160,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
   post (post: Post): PostResult {
     const membership = this.find(post.room)
     if (membership === undefined) throw new NotJoined(post.room)
-    const key = post.id === undefined ? undefined : this.#keys.of(post.id)
+    const key = post.id === undefined ? undefined : this.#requestKeys.of(post.id)
     return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }
 
@@ -170,12 +172,12 @@ export class Peer implements MembershipOwner, ReadingPeer {
   change (request: ChangeRequest): ChangeResult {
     const membership = this.find(request.room)
     if (membership === undefined) throw new NotJoined(request.room)
-    return submitChange(request, this.#keys.of(request.id), membership, this.restrictions, this.#hooks, this.#context)
+    return submitChange(request, this.#requestKeys.of(request.id), membership, this.restrictions, this.#hooks, this.#context)
   }
 
   /** Resolves when the posts and changes so far were sent to this member, or may never be sent; undefined if that is now. Never rejects. */
   delivered (): Promise<unknown> | undefined {
-    const pending = this.#memberships.map((membership) => membership.delivered()).filter((delivered) => delivered !== undefined)
+    const pending = listOf(this.#memberships).map((membership) => membership.delivered()).filter((delivered) => delivered !== undefined)
     return pending.length === 0 ? undefined : Promise.all(pending)
   }
 
@@ -202,9 +204,13 @@ export class Peer implements MembershipOwner, ReadingPeer {
   }
 
   find (name: string): Membership | undefined {
-    for (const membership of this.#memberships) if (membership.room === name) return membership
+    for (const membership of listOf(this.#memberships)) if (membership.room === name) return membership
     return undefined
   }
+
+  #has (membership: Membership): boolean { return listOf(this.#memberships).includes(membership) }
+
+  get #requestKeys (): RequestKeys { return (this.#keys ??= new RequestKeys(this.member.id)) }
 
   /** @param revocation sent to the member if it doesn't leave by itself */
   #leave (membership: Membership, revocation?: Revocation): void {
@@ -214,8 +220,8 @@ export class Peer implements MembershipOwner, ReadingPeer {
   }
 
   #remove (membership: Membership): void {
-    this.#memberships = this.#memberships.filter((other) => other !== membership)
-    this.reads.release(membership.room)
+    this.#memberships = withoutValue(this.#memberships, membership)
+    this.#reads?.release(membership.room)
     leaveRoom(membership, this.#id, this.#context)
   }
 }
