@@ -10,9 +10,8 @@ export class PeerRestrictions {
   #early: TimedRestriction[] | undefined = []
   /** Restrictions up to this moment were applied by `admit`. */
   #known = 0
-  #muteMoment = 0
-  /** until: as of `performance.now()`. */
-  #mute: { readonly until: number, readonly reason: string } | undefined
+  /** The last mute, or its end. until: as of `performance.now()`. */
+  #mute: { readonly moment: number, readonly until: number, readonly reason: string } | undefined
   #isBarred = false
 
   /** @param connection closed by a kick or a ban */
@@ -21,7 +20,7 @@ export class PeerRestrictions {
   }
 
   /** Whether no restriction could refuse a post or a change. */
-  get isEmpty (): boolean { return this.#mute === undefined && !this.#isBarred }
+  get isEmpty (): boolean { return !this.#isMuted && !this.#isBarred }
 
   /**
    * Applies the restrictions in force at admission, then those that were reported meanwhile.
@@ -33,7 +32,7 @@ export class PeerRestrictions {
     for (const restriction of restrictions) {
       if (restriction.kind !== 'kick' || restriction.moment > arrived) this.apply(restriction)
     }
-    this.#known = this.#muteMoment = moment
+    this.#known = moment
     for (const restriction of early) this.apply(restriction)
   }
 
@@ -49,15 +48,14 @@ export class PeerRestrictions {
   /** @param action for the error @throws Muted, Forbidden */
   assertMay (action: 'post' | 'edit' | 'delete' | 'react', room: string): void {
     if (this.#isBarred) throw new Forbidden(action, room)
-    if (this.#mute === undefined) return
-    if (this.#mute.until > performance.now()) throw new Muted(this.#mute.reason)
-    this.#mute = undefined
+    if (this.#isMuted) throw new Muted(this.#mute!.reason)
   }
 
+  get #isMuted (): boolean { return this.#mute !== undefined && this.#mute.until > performance.now() }
+
   #applyMute ({ moment, duration, reason }: Extract<TimedRestriction, { readonly duration: number }>): void {
-    if (moment <= this.#muteMoment) return
-    this.#muteMoment = moment
-    this.#mute = duration > 0 ? { until: performance.now() + duration, reason } : undefined
+    if (moment <= (this.#mute?.moment ?? this.#known)) return
+    this.#mute = { moment, until: performance.now() + duration, reason }
   }
 
   #applyBar (reason: string): void {
