@@ -14,7 +14,7 @@ import { v1Encoding } from './v1-encode.ts'
 import { v1ChangesEncoding } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
 import { bytesOf, dataOf, requestsOf } from './request-cost.ts'
-import { V1Requests, type V1RequestsContext } from './v1-requests.ts'
+import { V1Requests, type RequestOwner, type V1RequestsContext } from './v1-requests.ts'
 
 /** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat' | 'features'>
@@ -49,7 +49,7 @@ const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'd
 const MAX_STRIKES = 10
 
 /** The wire of `fastify-chat.v1`: JSON in text frames. docs/PROTOCOL.md */
-export class V1Handler implements MessageHandler, DirectReceiver {
+export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #deflate: boolean
@@ -102,9 +102,9 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     if (message.type === 'join') this.#joins++
     if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)
     try {
-      return this.#handle(message, data)?.catch((error: unknown) => this.#answerError(message, error))
+      return this.#handle(message, data)?.catch((error: unknown) => this.answerError(message, error))
     } catch (error) {
-      return this.#answerError(message, error)
+      return this.answerError(message, error)
     }
   }
 
@@ -126,6 +126,14 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     this.#requests?.peer.ended()
   }
 
+  answerError (message: ClientMessage, error: unknown): void {
+    const answer = errorFor(error, changing.has(message.type))
+    if (answer === undefined) return this.#connection.fail(error)
+    if (answer.kind === 'usage') this.#connection.logFault(error)
+    const { code, message: text, kind, option } = answer
+    this.#send({ type: 'error', code, message: text, ...concerns(message) }, { option, ...kind === 'failure' && { err: error } })
+  }
+
   /** @param data of the message, as JSON text */
   #handle (message: ClientMessage, data: string | undefined): void | Promise<void> {
     if (message.type === 'ping') return this.#send({ type: 'pong', id: message.id })
@@ -144,7 +152,7 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     this.#clearDeadline()
     this.#enter = undefined
     const encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
-    this.#requests = new V1Requests(entered.peer, encoding, this.#deflate, this.#context, (message, error) => this.#answerError(message, error))
+    this.#requests = new V1Requests(entered.peer, encoding, this.#deflate, this.#context, this)
     this.#allowance.fill()
     this.#send({ type: 'welcome', member: entered.peer.forms.member, ...entered.welcome })
   }
@@ -158,14 +166,6 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood', option })
     const text = `rate limit exceeded: retry after ${wait} ms`
     this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) }, { option })
-  }
-
-  #answerError (message: ClientMessage, error: unknown): void {
-    const answer = errorFor(error, changing.has(message.type))
-    if (answer === undefined) return this.#connection.fail(error)
-    if (answer.kind === 'usage') this.#connection.logFault(error)
-    const { code, message: text, kind, option } = answer
-    this.#send({ type: 'error', code, message: text, ...concerns(message) }, { option, ...kind === 'failure' && { err: error } })
   }
 
   /** @param details for the log, if the message is an error */

@@ -16,6 +16,12 @@ export interface V1RequestsContext {
   readonly checkData: (data: unknown) => void
 }
 
+/** The handler of the connection. */
+export interface RequestOwner {
+  /** Called with a request that failed after it was submitted. */
+  answerError (message: MemberRequest, error: unknown): void
+}
+
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
 
@@ -25,20 +31,15 @@ export class V1Requests {
   readonly #encoding: V1Encoding
   readonly #deflate: boolean
   readonly #context: V1RequestsContext
-  readonly #answerError: (message: MemberRequest, error: unknown) => void
+  readonly #owner: RequestOwner
 
-  /**
-   * @param deflate whether the client accepts deflated frames
-   * @param answerError called with a request that failed after it was submitted
-   */
-  constructor (
-    peer: Peer, encoding: V1Encoding, deflate: boolean, context: V1RequestsContext, answerError: (message: MemberRequest, error: unknown) => void
-  ) {
+  /** @param deflate whether the client accepts deflated frames */
+  constructor (peer: Peer, encoding: V1Encoding, deflate: boolean, context: V1RequestsContext, owner: RequestOwner) {
     this.peer = peer
     this.#encoding = encoding
     this.#deflate = deflate
     this.#context = context
-    this.#answerError = answerError
+    this.#owner = owner
   }
 
   /**
@@ -74,14 +75,14 @@ export class V1Requests {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
     const { membership, submitted, stored } = this.peer.post({ room, id, body: text, data, json, since })
-    membership.acknowledgements.addPost(stored, id, (error) => this.#answerError(message, error))
+    membership.acknowledgements.addPost(stored, id, (error) => this.#owner.answerError(message, error))
     return submitted
   }
 
   #change (message: ChangeMessage, json: string | undefined): Promise<void> | undefined {
     if (message.type === 'edit' && message.data !== undefined) this.#context.checkData(message.data)
     const { membership, submitted, stored } = this.peer.change(changeRequest(message, json))
-    membership.acknowledgements.addChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
+    membership.acknowledgements.addChange(stored, message.id, message.position, (error) => this.#owner.answerError(message, error))
     return submitted
   }
 
