@@ -49,7 +49,7 @@ export interface PlainOptions {
 /** The wire without a subprotocol. It has one room, and every message is a post. */
 export class PlainHandler implements MessageHandler {
   readonly #connection: Connection
-  readonly #room: string
+  #room: string
   readonly #rates: MessageRates
   #allowance: Allowance | undefined
   #peer: Peer | undefined
@@ -105,6 +105,8 @@ export class PlainHandler implements MessageHandler {
       this.#peer = await entering
       if (this.#peer !== undefined && greeting !== false) this.#connection.writer.reply(greeting)
       await this.#peer?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, includeSender, ...history })
+      // The name of the room itself is one string for all members.
+      this.#room = this.#peer?.find(this.#room)?.room ?? this.#room
     } catch (error) {
       this.#failed(error)
     } finally {
