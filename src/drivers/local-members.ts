@@ -1,15 +1,17 @@
 import { delay, type Delay } from './delay.ts'
 import type { PresentMember } from '../roster.ts'
 
-interface LocalMember { member: PresentMember, connections: number, cancelLeave: (() => void) | undefined }
-
 /** The members of one room on this node. A member leaves when the grace period after its last connection has passed. */
 export class LocalMembers {
   readonly #grace: number
   readonly #after: Delay
   /** Member id of each connection. */
   readonly #connections = new Map<string, string>()
-  readonly #members = new Map<string, LocalMember>()
+  readonly #members = new Map<string, PresentMember>()
+  /** Number of connections of a member besides its first one. Created when a member has more than one: in most rooms none has. */
+  #others: Map<string, number> | undefined
+  /** Members in their grace period, each with a function that cancels it. Created when a member leaves. */
+  #leaving: Map<string, () => void> | undefined
 
   /**
    * @param grace in ms
@@ -23,28 +25,21 @@ export class LocalMembers {
   get size (): number { return this.#members.size }
 
   /** Returns the members in the order in which they entered. Those in their grace period are included. */
-  * [Symbol.iterator] (): Iterator<PresentMember> {
-    for (const { member } of this.#members.values()) yield member
-  }
+  [Symbol.iterator] (): Iterator<PresentMember> { return this.#members.values() }
 
-  get (id: string): PresentMember | undefined { return this.#members.get(id)?.member }
+  get (id: string): PresentMember | undefined { return this.#members.get(id) }
 
   has (connection: string): boolean { return this.#connections.has(connection) }
 
   /** Adds a connection. Returns whether a member was added, or has another name or data. A known connection changes nothing. */
   enter (connection: string, member: PresentMember): boolean {
     if (this.has(connection)) return false
-    this.#connections.set(connection, member.id)
-    const present = this.#members.get(member.id)
-    if (present === undefined) {
-      this.#members.set(member.id, { member, connections: 1, cancelLeave: undefined })
-      return true
-    }
-    present.cancelLeave?.()
-    present.cancelLeave = undefined
-    present.connections++
-    if (isSameMember(present.member, member)) return false
-    present.member = member
+    const { id } = member
+    this.#connections.set(connection, id)
+    const present = this.#members.get(id)
+    if (present !== undefined && !this.#stay(id)) this.#setOthers(id, this.#othersOf(id) + 1)
+    if (present !== undefined && isSameMember(present, member)) return false
+    this.#members.set(id, member)
     return true
   }
 
@@ -53,17 +48,32 @@ export class LocalMembers {
     const id = this.#connections.get(connection)
     if (id === undefined) return
     this.#connections.delete(connection)
-    const present = this.#members.get(id)!
-    if (--present.connections > 0) return
-    present.cancelLeave = this.#after(this.#grace, () => {
+    const others = this.#othersOf(id)
+    if (others > 0) return this.#setOthers(id, others - 1)
+    const leaving = this.#leaving ??= new Map()
+    leaving.set(id, this.#after(this.#grace, () => {
+      leaving.delete(id)
       this.#members.delete(id)
       onLeft(id)
-    })
+    }))
   }
 
   /** Stops the running grace periods. */
   close (): void {
-    for (const { cancelLeave } of this.#members.values()) cancelLeave?.()
+    for (const cancel of this.#leaving?.values() ?? []) cancel()
+  }
+
+  /** Ends the grace period of a member that has a connection again. Returns whether there was one. */
+  #stay (id: string): boolean {
+    this.#leaving?.get(id)?.()
+    return this.#leaving?.delete(id) === true
+  }
+
+  #othersOf (id: string): number { return this.#others?.get(id) ?? 0 }
+
+  #setOthers (id: string, count: number): void {
+    if (count === 0) this.#others?.delete(id)
+    else (this.#others ??= new Map()).set(id, count)
   }
 }
 
