@@ -58,7 +58,7 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   #deadline: NodeJS.Timeout | undefined
   /** Set by `hello`. */
   #requests: V1Requests | undefined
-  readonly #allowance: Allowance
+  #allowance: Allowance
   /** Created when the first request is refused. */
   #refusals: TokenBucket | undefined
   #strikes = 0
@@ -153,7 +153,7 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
     this.#enter = undefined
     const encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
     this.#requests = new V1Requests(entered.peer, encoding, this.#deflate, this.#context, this)
-    this.#allowance.fill()
+    this.#allowance = new Allowance(this.#context.rates)
     this.#send({ type: 'welcome', member: entered.peer.forms.member, ...entered.welcome })
   }
 
