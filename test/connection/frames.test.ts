@@ -180,3 +180,14 @@ for (const path of paths) {
     })
   }
 }
+
+t.test('a listener of the app on a socket receives each message, whole or in fragments', async (t) => {
+  const app = await build(t)
+  const port = await listen(app)
+  const messages: string[] = []
+  app.websocketServer.on('connection', (socket) => { socket.on('message', (data: Buffer) => messages.push(data.toString())) })
+  const client = await upgraded(t, port, '/echo')
+  client.socket.write(Buffer.concat([clientFrame(TEXT, 'whole'), first(TEXT, 'in '), clientFrame(CONTINUATION, 'parts')]))
+  await client.until(() => serverFrames(client.received).length === 2)
+  t.strictSame(messages, ['whole', 'in parts'])
+})
