@@ -18,7 +18,8 @@ export class DeliveredHead {
   #head: Head | undefined
   /** Number of breaks that the feed has reported. */
   #breaks = 0
-  #waiting = new Set<Waiting>()
+  /** Created when a page waits. */
+  #waiting: Set<Waiting> | undefined
   #isClosed = false
 
   /** Undefined until the room follows its feed. */
@@ -27,20 +28,20 @@ export class DeliveredHead {
   /** Called when the controls, entries and changes up to a head were applied, or when the feed begins after it. */
   advance (head: Head): void {
     this.#head = head
-    for (const waiting of this.#waiting) if (this.#reaches(waiting)) this.#settle(waiting, true)
+    for (const waiting of this.#waiting ?? []) if (this.#reaches(waiting)) this.#settle(waiting, true)
   }
 
   /** Called when the feed reports a break. Numbers before and after it can't be compared: pages that wait are read again. */
   restart (head: Head): void {
     this.#head = head
     this.#breaks++
-    for (const waiting of this.#waiting) this.#settle(waiting, false)
+    for (const waiting of this.#waiting ?? []) this.#settle(waiting, false)
   }
 
   /** Called when the feed delivers no more. */
   close (): void {
     this.#isClosed = true
-    for (const waiting of this.#waiting) this.#settle(waiting, true)
+    for (const waiting of this.#waiting ?? []) this.#settle(waiting, true)
   }
 
   /** Resolves with the page that `read` resolves with, once the feed has delivered what it contains. */
@@ -57,7 +58,7 @@ export class DeliveredHead {
 
   #reach (head: Head, requested: number): boolean | Promise<boolean> {
     if (this.#reaches({ head, requested })) return true
-    return new Promise((resolve) => { this.#waiting.add({ head, requested, settle: resolve }) })
+    return new Promise((resolve) => { (this.#waiting ??= new Set()).add({ head, requested, settle: resolve }) })
   }
 
   /** A page isn't older than what was delivered before it was requested, unless it is of another epoch. */
@@ -71,7 +72,7 @@ export class DeliveredHead {
   }
 
   #settle (waiting: Waiting, isUsable: boolean): void {
-    this.#waiting.delete(waiting)
+    this.#waiting?.delete(waiting)
     waiting.settle(isUsable)
   }
 }

@@ -10,10 +10,10 @@ export class RoomPresence {
   #reported: Presence = { members: [], count: 0, stale: false }
   /** `#reported` with the members that entered since. */
   #current = this.#reported
-  /** Memberships that the roster hasn't reported yet and that haven't ended. */
-  #entered = new Set<Membership>()
+  /** Memberships that the roster hasn't reported yet and that haven't ended. Undefined until one enters after a report. */
+  #entered: Set<Membership> | undefined
   /** Ids of the members that entered since, also of those whose memberships have ended. */
-  readonly #ids = new Set<string>()
+  #ids: Set<string> | undefined
 
   get current (): Presence { return this.#current }
 
@@ -23,15 +23,15 @@ export class RoomPresence {
     const { members, count } = this.#reported
     // A capped list may count a member without listing it.
     if (count > members.length || members.some(({ id }) => id === member.id)) return
-    this.#entered.add(membership)
-    if (this.#ids.has(member.id)) return
-    this.#ids.add(member.id)
+    this.#entered = (this.#entered ?? new Set()).add(membership)
+    if (this.#ids?.has(member.id) === true) return
+    this.#ids = (this.#ids ?? new Set()).add(member.id)
     const { members: listed, count: before, stale } = this.#current
     this.#current = { members: listed.length < LISTED ? [...listed, member] : listed, count: before + 1, stale }
   }
 
   /** Called when a membership has ended. Its member is listed until the next report, as during the grace period of the roster. */
-  leave (membership: Membership): void { this.#entered.delete(membership) }
+  leave (membership: Membership): void { this.#entered?.delete(membership) }
 
   /**
    * Called with a report of the roster. Returns the change for all members: those that joined before a member entered weren't
@@ -42,9 +42,8 @@ export class RoomPresence {
     const before = this.#current
     const entered = this.#entered
     this.#reported = this.#current = now
-    this.#entered = new Set()
-    this.#ids.clear()
-    for (const membership of entered) this.enter(membership)
+    this.#entered = this.#ids = undefined
+    for (const membership of entered ?? []) this.enter(membership)
     const left = difference(before, this.#current)?.left ?? []
     if (change === undefined && left.length === 0) return undefined
     return { joined: change?.joined ?? [], left, count: now.count, ...now.stale && { stale: true } }

@@ -8,13 +8,14 @@ import { Joins } from './join.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { KeptEntries } from './replay/kept-entries.ts'
 import type { Membership } from './membership/membership.ts'
+import type { PageReader } from './replay/missed-streams.ts'
 import { OwnReactions } from './own-reactions.ts'
 import type { ReadTurns } from './replay/read-turns.ts'
 import { Restarts } from './restart.ts'
 import type { Rings } from './replay/ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster, Signal } from '../roster.ts'
-import type { Store, Entry, FeedPage, Page, Position, Query } from '../store.ts'
+import type { Store, Entry, FeedPage, Page, Query } from '../store.ts'
 import { StreamWatch, type WatchedStore } from './replay/stream-watch.ts'
 import type { Counters } from '../observability/stats.ts'
 
@@ -44,26 +45,26 @@ export class Room {
   readonly #delivered = new DeliveredHead()
   readonly #catchUp: CatchUp
   readonly #joins: Joins
-  readonly #restarts: Restarts
+  readonly #pages: PageReader = { read: async (query) => await this.read(query), get: async (position) => await this.#streams.get(position) }
+  /** Created for the first restart. */
+  #restarts: Restarts | undefined
   #controls = 0
-  readonly #turns: ReadTurns
-  readonly #keptEntries: Pick<KeptEntries, 'clear'>
+  readonly #context: Pick<RoomContext, 'turns' | 'keptEntries' | 'counters'>
   readonly #ownReactions: OwnReactions
-  readonly #listeners = new Set<(entry: Entry) => void>()
+  /** Created for the first listener. */
+  #listeners: Set<(entry: Entry) => void> | undefined
   readonly #presence = new RoomPresence()
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, heldPages, keptEntries, counters }: RoomContext) {
+  constructor (name: string, context: RoomContext) {
+    const { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, heldPages, counters } = context
     this.name = name
-    this.#turns = turns
-    this.#keptEntries = keptEntries
+    this.#context = context
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
-    const pages = { read: async (query: Query) => await this.read(query), get: async (position: Position) => await this.#streams.get(position) }
     this.#catchUp = new CatchUp(this, this.#fanOut, rings)
-    this.#joins = new Joins(this.#catchUp, pages, this.#fanOut, { turns, heldPages, counters })
-    this.#restarts = new Restarts(this.#catchUp, pages, this.#fanOut, counters)
+    this.#joins = new Joins(this.#catchUp, this.#pages, this.#fanOut, { turns, heldPages, counters })
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut, this.#delivered)
     const subscriptions = [
       this.#follow(store),
@@ -91,7 +92,7 @@ export class Room {
   join (membership: Membership, entered: Promise<void>, query: JoinQuery, onJoined: () => void): Promise<void> {
     return this.#joins.join(membership, entered, query, () => {
       onJoined()
-      void this.#streams.find(this.#turns, (query) => this.read(query))
+      void this.#streams.find(this.#context.turns, (query) => this.read(query))
     })
   }
 
@@ -101,7 +102,7 @@ export class Room {
   leave (membership: Membership): void {
     this.#fanOut.delete(membership)
     this.#joins.leave(membership)
-    this.#restarts.leave(membership)
+    this.#restarts?.leave(membership)
     this.#presence.leave(membership)
     membership.end()
   }
@@ -111,8 +112,8 @@ export class Room {
    * false.
    */
   subscribe (listener: (entry: Entry) => void): () => boolean {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const listeners = (this.#listeners ??= new Set()).add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** Resolves with a page of its entries, once the controls that were stored before them were applied. */
@@ -150,6 +151,7 @@ export class Room {
     if (page.changes.length > 0) this.#ownReactions.deliver(page.changes)
     this.#fanOut.change(page.changes, page.head.change.number)
     this.#delivered.advance(page.head)
+    if (this.#listeners === undefined) return
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
     }
@@ -159,10 +161,11 @@ export class Room {
   #restart (head: Head): void {
     this.#controls++
     this.#ownReactions.restart()
-    this.#keptEntries.clear(this.name)
+    this.#context.keptEntries.clear(this.name)
     for (const { rights } of [...this.#memberships()]) rights.question()
     this.#delivered.restart(head)
     this.#catchUp.restart()
+    this.#restarts ??= new Restarts(this.#catchUp, this.#pages, this.#fanOut, this.#context.counters)
     this.#restarts.restart(head).catch(() => { /* the connections were closed */ })
   }
 
@@ -175,13 +178,13 @@ export class Room {
     const suspended = concerned.filter(({ isSuspended }) => isSuspended)
     if (suspended.length === 0) return
     this.#joins.suspend(suspended, this.#delivered.head!)
-    for (const membership of suspended) this.#restarts.wait(membership)
+    for (const membership of suspended) this.#restarts?.wait(membership)
   }
 
   * #memberships (): Iterable<Membership> {
     yield * this.#fanOut.memberships
     yield * this.#joins.memberships
-    yield * this.#restarts.memberships
+    if (this.#restarts !== undefined) yield * this.#restarts.memberships
   }
 
   #onSignal (signal: Signal): void {

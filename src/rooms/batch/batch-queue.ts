@@ -29,7 +29,8 @@ export class BatchQueue {
   #entries = NONE
   /** `#entries` if nothing else references the array; else undefined. */
   #own: Entry[] | undefined
-  readonly #changes = new PendingChanges()
+  /** Created for the first change of the room. */
+  #changes: PendingChanges | undefined
   /** Number of the last change that the store delivered, if no batch has completed it; else 0. */
   #reached = 0
   /** As of the current batch. */
@@ -59,7 +60,7 @@ export class BatchQueue {
   get first (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
 
   /** Number of the first change of the current batch, else of the first one that waits; Infinity for none. */
-  get firstChange (): number { return Math.min(this.#batch?.firstChange ?? Infinity, this.#changes.next) }
+  get firstChange (): number { return Math.min(this.#batch?.firstChange ?? Infinity, this.#changes?.next ?? Infinity) }
 
   /** The outstanding streams of clients without changes. */
   get streams (): readonly Cursor[] { return this.#streams.cursors }
@@ -96,9 +97,7 @@ export class BatchQueue {
 
   /** @param reached number of the last change that is part of `changes` or of entries that were pushed */
   change (changes: readonly Changed[], reached: number): void {
-    const before = this.#changes.cost
-    for (const changed of changes) this.#changes.push(changed)
-    this.#charge(this.#changes.cost - before)
+    if (changes.length > 0) this.#push(changes, this.#changes ??= new PendingChanges())
     this.#reached = reached
   }
 
@@ -115,7 +114,7 @@ export class BatchQueue {
     if (signals.length > 0) this.#signals = []
     const changes = this.#reached === 0 ? undefined : this.#takeChanges(entries)
     // Leaves out the entries and changes that wait for a later batch. Usually there are none.
-    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - this.#changes.cost
+    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - (this.#changes?.cost ?? 0)
     const messages = this.#streams.take(entries, changes?.items ?? NO_CHANGES)
     this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes, messages)
     return this.#batch
@@ -128,12 +127,18 @@ export class BatchQueue {
   }
 
   clear (): void {
-    this.#streams.take(this.#entries, this.#changes.take(Infinity, Infinity))
+    this.#streams.take(this.#entries, this.#changes?.take(Infinity, Infinity) ?? NO_CHANGES)
     this.#replace(NONE)
     this.#reached = 0
     this.#signals = []
     this.#batch = undefined
     this.#charge(-this.#bytes)
+  }
+
+  #push (changes: readonly Changed[], pending: PendingChanges): void {
+    const before = pending.cost
+    for (const changed of changes) pending.push(changed)
+    this.#charge(pending.cost - before)
   }
 
   /** Removes and returns the entries of the next batch. */
@@ -152,8 +157,9 @@ export class BatchQueue {
 
   /** Removes and returns the changes of the next batch. @param entries of that batch */
   #takeChanges (entries: readonly Entry[]): BatchChanges {
-    const items = this.#changes.take(this.#entries.length === 0 ? Infinity : entries.at(-1)?.offset ?? 0, BATCH_COST)
-    if (this.#changes.size > 0) return { items, last: this.#changes.earliest - 1 }
+    const pending = this.#changes
+    const items = pending?.take(this.#entries.length === 0 ? Infinity : entries.at(-1)?.offset ?? 0, BATCH_COST) ?? NO_CHANGES
+    if (pending !== undefined && pending.size > 0) return { items, last: pending.earliest - 1 }
     const last = this.#reached
     this.#reached = 0
     return { items, last }
