@@ -54,7 +54,7 @@ export class PeerRestrictions {
   get #isMuted (): boolean { return this.#mute !== undefined && this.#mute.until > performance.now() }
 
   #applyMute ({ moment, duration, reason }: Extract<TimedRestriction, { readonly duration: number }>): void {
-    if (moment <= (this.#mute?.moment ?? this.#known)) return
+    if (moment <= Math.max(this.#known, this.#mute?.moment ?? 0)) return
     this.#mute = { moment, until: performance.now() + duration, reason }
   }
 
