@@ -119,10 +119,10 @@ export function createConversation (name, person, storage, waiting) {
         if (timeline !== undefined && timeline === entered?.timeline) snapshot = timeline.getSnapshot()
       }
     },
-    /** Marks all messages as read. The server would refuse the position of a room without messages. */
+    /** Marks all messages as read. */
     markRead () {
       if (entered === undefined || !isShown || snapshot.hasNewer) return
-      if (snapshot.items.some(({ state }) => state === 'stored')) read.move(entered.room)
+      read.move(entered.room, snapshot.items.some(({ state }) => state === 'stored'))
     },
     /** Called when the user looks away: later messages are below the unread line. */
     keepLine: read.keepLine,

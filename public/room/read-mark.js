@@ -40,11 +40,12 @@ export function readMark (storage, key) {
       belowLine += messages
     },
     clear () { unread = 0 },
-    move (room) {
+    /** @param hasMessages whether the room has any: the server refuses the position of an empty one */
+    move (room, hasMessages) {
       unread = 0
       if (room.position === undefined || room.position === position) return
       position = room.position
-      room.markRead(position)
+      if (hasMessages) room.markRead(position)
       timer ??= setTimeout(save, SAVE_AFTER)
     },
     keepLine,
