@@ -117,10 +117,10 @@ export class Connection implements Queued, Source, WriterOwner {
     this.#socket.resume()
   }
 
-  /** Emits the message afterwards as `ws` does: the app may listen to it too. */
+  /** Emits the message first, as `ws` does: the app may listen to it too, and end the connection. */
   received (message: Message): void {
-    this.receiver.receive(message)
     if (this.#socket.listenerCount('message') > 0) this.#socket.emit('message', message.data, message.isBinary)
+    this.receiver.receive(message)
   }
 
   proceed (): void { this.#queue.proceed() }

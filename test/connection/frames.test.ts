@@ -191,3 +191,13 @@ t.test('a listener of the app on a socket receives each message, whole or in fra
   await client.until(() => serverFrames(client.received).length === 2)
   t.strictSame(messages, ['whole', 'in parts'])
 })
+
+t.test('a listener of the app that terminates the connection keeps the message from the chat', async (t) => {
+  const app = await build(t)
+  const port = await listen(app)
+  app.websocketServer.on('connection', (socket) => { socket.on('message', () => socket.terminate()) })
+  const client = await upgraded(t, port, '/chat')
+  client.socket.write(clientFrame(TEXT, 'unwanted'))
+  await logged(app, 'websocket closed')
+  t.strictSame((await app.chat.history('lobby')).entries, [])
+})
