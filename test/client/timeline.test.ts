@@ -313,6 +313,21 @@ t.test('messages that the server no longer keeps after a change leave the timeli
   t.strictSame(ends(timeline), { first: '2', last: '4', hasOlder: false, hasNewer: false })
 })
 
+t.test('a window that the server no longer keeps is replaced by the newest messages, in order', async (t) => {
+  const { app, port, network, client, timeline } = await two(t, { posts: 60, size: 50, historyEntries: 60 })
+  const [first] = (await app.chat.history('lobby', { limit: 60 })).entries
+  await timeline.jumpTo(first!.position)
+  t.equal(timeline.getSnapshot().hasNewer, true)
+  network.target = undefined
+  network.cut()
+  await state(client, 'waiting')
+  await app.chat.edit('lobby', first!.position, { text: 'edited' })
+  for (let n = 61; n <= 100; n++) await app.chat.publish('lobby', { text: String(n) })
+  network.target = port
+  await until(timeline, has('100'))
+  t.strictSame(texts(timeline), Array.from({ length: 41 }, (_, i) => String(60 + i)))
+})
+
 t.test('a timeline that is created late shows the newest messages', async (t) => {
   const { room, bob, timeline } = await two(t, { posts: 60 })
   const late = room.timeline()
@@ -336,6 +351,16 @@ t.test('a timeline that is created in the first listener has the messages before
   await app.chat.publish('lobby', { text: '5' })
   await until(timeline, (items) => has('1')(items) && has('5')(items))
   t.strictSame(texts(timeline), ['1', '2', '3', '4', '5'])
+})
+
+t.test('a timeline that is created in the first listener of an empty room has its first message', async (t) => {
+  const { port, bob } = await two(t)
+  const room = await chatClient(t, port).join('lobby')
+  const position = await bob.post('1')
+  while (room.position !== position) await tick()
+  const timeline = await new Promise<Timeline>((resolve) => { room.once('joined', () => resolve(room.timeline())) })
+  await timeline.loadOlder()
+  t.strictSame(texts(timeline), ['1'])
 })
 
 t.test('a closed timeline and that of a left room change no more', async (t) => {

@@ -39,6 +39,8 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
   const timelines = new Set<DeliveryReceiver>()
   /** The newest message, with its changes; empty if it was not received. */
   let newest: readonly Message[] = []
+  /** Position up to which messages were dispatched; undefined before the first `joined`. */
+  let position: string | undefined
   /** The events before the first listener; undefined: events are dispatched at once. */
   let buffered: Delivery[] | undefined = []
   /** Whether the first of the buffered events was dispatched. */
@@ -50,11 +52,12 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
 
   function dispatch (delivery: Delivery): void {
     const { messages, changes } = contentOf(delivery)
+    for (const timeline of timelines) timeline.receive(delivery)
     if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
     if (delivery.type === 'end') endIterations(delivery.error)
     if (delivery.type === 'joined' && !delivery.complete) newest = []
     newest = [...applyChanges(newest, changes), ...messages].slice(-1)
-    for (const timeline of timelines) timeline.receive(delivery)
+    if (delivery.type === 'joined' || delivery.type === 'message') position = delivery.position
     if (delivery.type === 'typing') emit('typing', { ...delivery.from, on: delivery.on ?? true })
     else if (delivery.type === 'end') emit('left', delivery.error)
     else emit(delivery.type, delivery as never)
@@ -83,6 +86,8 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
     replay,
 
     get newest (): readonly Message[] { return newest },
+
+    get position (): string | undefined { return position },
 
     push (delivery: Delivery): void {
       if (buffered === undefined) return dispatch(delivery)

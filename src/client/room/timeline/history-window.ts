@@ -17,7 +17,7 @@ export function historyWindow (size: number, anchor?: string, items: StoredItem[
   const more = { older: false, newer: false }
   /** The loads that are under way. */
   const loads: { [side in Side]?: Promise<void> | undefined } = {}
-  /** Live messages since the last load of newer ones has begun: its page may not have them. undefined: no load, or too many of them. */
+  /** Live messages since the last load of newer ones has begun: its page may not have them. undefined: none has begun since the last page, or too many of them. */
   let live: StoredItem[] | undefined
   trim('older')
 

@@ -37,7 +37,7 @@ export function storedItems (
   const half = Math.min(PAGE_SIZE, size >> 1)
 
   /** Replaces the window, by default by one with the newest message. */
-  function start (messages: readonly Message[] = deliveries.newest, position = room.position!): void {
+  function start (messages: readonly Message[] = deliveries.newest, position = deliveries.position): void {
     window = historyWindow(size, position, messages.map(itemOf))
     window.more.older = true
     next = undefined
