@@ -1,4 +1,4 @@
-import { isOneOf, type ChatError } from './error.ts'
+import { ChatError, isOneOf } from './error.ts'
 
 /** A promise that its owner settles. */
 export interface Deferred<T> {
@@ -16,7 +16,7 @@ export function deferred<T> (): Deferred<T> {
     promise,
     resolve,
     reject (error) {
-      if (isOneOf((error as ChatError).code, 'closed', 'left')) promise.catch(() => { /* reported already */ })
+      if (error instanceof ChatError && isOneOf(error.code, 'closed', 'left')) promise.catch(() => { /* reported already */ })
       rejectPromise(error)
     }
   }

@@ -42,6 +42,7 @@ export function iteration (onEnd: () => void): Iteration {
   return Object.assign(generator, {
     end,
     push (message: Message) {
+      if (isEnded) return
       // The generator continues in a microtask: a change of the message may be received in this tick.
       if (buffered.push(message) >= MAX_ITERATION) end(new ChatError('overflow', `the iteration is ${MAX_ITERATION} messages behind`))
       wake()
