@@ -21,5 +21,5 @@ export function assertInteger (name: string, value: number, min: number, max = M
   assertArgument(Number.isInteger(value) && value >= min && value <= max, `${name} must be an integer from ${min} to ${max}`)
 }
 
-/** Checks a message to the server. */
-export function assertText (json: string): void { assertArgument(!loneSurrogate.test(json), 'a lone surrogate is invalid') }
+/** @param json of a message to the server */
+export function assertNoLoneSurrogate (json: string): void { assertArgument(!loneSurrogate.test(json), 'a lone surrogate is invalid') }

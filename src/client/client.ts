@@ -54,7 +54,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /**
    * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
-   * room is joined or being joined. Retries after a retryable error. Rejects with a ChatError. Its code is the error code of the
+   * room is joined or being joined, whose options are those of the first call. Retries after a retryable error. Rejects with a ChatError. Its code is the error code of the
    * server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
   join (name: string, options: JoinOptions = {}): Promise<ClientRoom<Types>> {

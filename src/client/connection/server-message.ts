@@ -1,6 +1,6 @@
 import type { ServerMessage } from '../../protocol.ts'
 
-/** What a value must be: what a function accepts, a list of values, or an object with properties. */
+/** The required shape of a value: a predicate, a list, or an object with properties. */
 type Shape = ((value: unknown) => boolean) | readonly [Shape] | { readonly [name: string]: Shape }
 
 function matches (value: unknown, shape: Shape): boolean {

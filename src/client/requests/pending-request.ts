@@ -1,5 +1,5 @@
 import { PAGE_COST, reactionText, type ClientMessage } from '../../protocol.ts'
-import { assertArgument, assertPosition, assertText } from '../argument-checks.ts'
+import { assertArgument, assertPosition, assertNoLoneSurrogate } from '../argument-checks.ts'
 import { SINCE_BYTES } from '../bounds.ts'
 import type { ChatError } from '../error.ts'
 import { bytesOf } from './frame-size.ts'
@@ -63,7 +63,7 @@ export function pendingRequest (content: Repeatable, outcome: Outcome, id: strin
   if ('reaction' in content) {
     assertArgument(typeof content.reaction === 'string' && reactionText.test(content.reaction), 'reaction must be 1 to 64 characters, no control characters')
   }
-  assertText(json)
+  assertNoLoneSurrogate(json)
   const target = type === 'post' ? undefined : targetOf(room, content.position)
   return { id, room, content, outcome, cost: type === 'delete' ? PAGE_COST : 1, bytes: bytesOf(json) + SINCE_BYTES, target, at, json, sent: false }
 }

@@ -1,5 +1,5 @@
 import type { ClientTypes, DataOf, MemberDataOf, Message } from '../app-data.ts'
-import { assertInteger, assertPosition } from '../argument-checks.ts'
+import { assertArgument, assertPosition } from '../argument-checks.ts'
 import { PAGE_SIZE } from '../bounds.ts'
 import { deliveries } from './deliveries.ts'
 import { dispose } from '../dispose.ts'
@@ -167,7 +167,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws ChatError with `invalid`
    */
   timeline ({ size = 500 }: { readonly size?: number | undefined } = {}): Timeline<Types> {
-    assertInteger('size', size, 50, Infinity)
+    assertArgument(Number.isInteger(size) && size >= 50, 'size must be an integer of at least 50')
     const timeline = new Timeline(this, this.#client, this.#deliveries, size)
     waitingPosts(this.#client.requests.queue, this.name).forEach((post) => timeline.onPost(post))
     this.#deliveries.attach(timeline)

@@ -1,4 +1,4 @@
-import { assertText } from '../argument-checks.ts'
+import { assertNoLoneSurrogate } from '../argument-checks.ts'
 import { TYPING_INTERVAL } from '../bounds.ts'
 import { sizeError } from '../requests/frame-size.ts'
 import { toJSON } from '../requests/outgoing.ts'
@@ -12,7 +12,7 @@ export function sendSignal (server: RemoteServer, room: string, data: unknown): 
   const written = JSON.stringify(data) as string | undefined
   if (written === undefined) throw new TypeError('data must be a JSON value')
   const json = `{"type":"signal","room":"${room}","data":${written}}`
-  assertText(json)
+  assertNoLoneSurrogate(json)
   server.assertSupports('signals')
   const error = sizeError(json, server.payload)
   if (error !== undefined) throw error
