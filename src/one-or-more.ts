@@ -1,4 +1,4 @@
-/** Values of which most owners have one, which takes no array. */
+/** One value, or an array of several. Most owners have one. */
 export type OneOrMore<T extends object> = T | readonly T[]
 
 export function listOf<T extends object> (values: OneOrMore<T> | undefined): readonly T[] {

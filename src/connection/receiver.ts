@@ -111,6 +111,7 @@ export class Receiver implements ByteHolder {
 
   /** Charges memory that is kept for input from this client. */
   charge (bytes: number): void {
+    // First, because the budget may evict this client.
     this.#charged += bytes
     this.#budget.charge(bytes)
   }

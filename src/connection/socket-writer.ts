@@ -118,6 +118,7 @@ export class SocketWriter implements Writer, Corked {
   }
 
   charge (bytes: number): void {
+    // First, because the budget may evict this client.
     this.#charged += bytes
     this.#limits.budget.charge(bytes)
   }

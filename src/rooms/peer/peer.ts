@@ -44,7 +44,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
   readonly #hooks: Hooks
   readonly #context: PeerContext
   #memberships: OneOrMore<Membership> | undefined
-  /** Created when the member uses read positions. */
+  /** Created at first use, at the latest when the connection ends. */
   #reads: PeerReads | undefined
   #expiry: Expiry | undefined
   /** Undefined if the connection receives no messages to its member. */
