@@ -5,7 +5,7 @@ import t from 'tap'
 import { dist } from '../support/compiled.ts'
 
 /** bytes. The goal is 12 kB; the timeline takes 2.3 kB. */
-const LIMIT = 14_550
+const LIMIT = 14_600
 
 t.test(`the client for browsers, minified and gzipped, has at most ${LIMIT} bytes`, async (t) => {
   const { outputFiles: [bundle] } = await build({
