@@ -38,16 +38,6 @@ export class ByteBudget {
 
   release (bytes: number): void { this.#charged -= bytes }
 
-  /**
-   * Releases at most the bytes that a holder has charged, so that a release that follows `evict` changes nothing.
-   * Returns the bytes that are still charged.
-   */
-  releaseOf (charged: number, bytes: number): number {
-    const released = Math.min(bytes, charged)
-    this.release(released)
-    return charged - released
-  }
-
   /** Charges a shared buffer, once for all its holders. */
   chargeShared (buffer: Uint8Array): void {
     const holders = this.#shared.get(buffer) ?? 0
@@ -65,4 +55,34 @@ export class ByteBudget {
       this.release(buffer.length)
     }
   }
+}
+
+/** A holder that charges what it keeps for one client. Extended, because an object of its own for each holder would take 40 bytes more. */
+export abstract class ChargingHolder implements ByteHolder {
+  readonly #budget: ByteBudget
+  #charged = 0
+
+  constructor (budget: ByteBudget) {
+    this.#budget = budget
+  }
+
+  /** Bytes charged. */
+  get bytes (): number { return this.#charged }
+
+  charge (bytes: number): void {
+    // First, because the budget may evict this holder.
+    this.#charged += bytes
+    this.#budget.charge(bytes)
+  }
+
+  /** Releases at most the charged bytes, so that a release that follows `releaseAll` changes nothing. */
+  release (bytes: number): void {
+    const released = Math.min(bytes, this.#charged)
+    this.#charged -= released
+    this.#budget.release(released)
+  }
+
+  releaseAll (): void { this.release(this.#charged) }
+
+  abstract evict (): void
 }

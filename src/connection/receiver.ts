@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ByteBudget, ByteHolder } from './byte-budget.ts'
+import { ChargingHolder, type ByteBudget } from './byte-budget.ts'
 import type { CloseDetails } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Message } from './message.ts'
@@ -43,12 +43,10 @@ export function receivedCost ({ length }: Uint8Array): number { return length + 
  * Passes the messages of one connection to its handler, one at a time. Charges the bytes that aren't handled yet to the budget
  * of the process.
  */
-export class Receiver implements ByteHolder {
+export class Receiver extends ChargingHolder {
   readonly #source: Source
   #handler: MessageHandler | undefined
   #isBusy = false
-  readonly #budget: ByteBudget
-  #charged = 0
   /** Bytes charged for the message that is being handled. */
   #handling = 0
   #messagesReceived = 0
@@ -56,12 +54,9 @@ export class Receiver implements ByteHolder {
 
   /** @param budget limits the bytes that the process received and hasn't handled yet */
   constructor (source: Source, budget: ByteBudget) {
+    super(budget)
     this.#source = source
-    this.#budget = budget
   }
-
-  /** Bytes charged. */
-  get bytes (): number { return this.#charged }
 
   get messagesReceived (): number { return this.#messagesReceived }
 
@@ -109,23 +104,14 @@ export class Receiver implements ByteHolder {
     return delivered && Promise.race([delivered, pause(DELIVERY_TIMEOUT, undefined, { ref: false })])
   }
 
-  /** Charges memory that is kept for input from this client. */
-  charge (bytes: number): void {
-    // First, because the budget may evict this client.
-    this.#charged += bytes
-    this.#budget.charge(bytes)
-  }
-
-  release (bytes: number): void { this.#charged = this.#budget.releaseOf(this.#charged, bytes) }
-
   evict (): void {
-    this.release(this.#charged)
+    this.releaseAll()
     this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget', option: 'limits.receiveBudget' })
   }
 
   /** Called when the connection has ended. */
   ended (): void {
-    this.release(this.#charged)
+    this.releaseAll()
     this.#handler?.ended?.()
   }
 

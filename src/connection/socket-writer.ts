@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ByteBudget } from './byte-budget.ts'
+import { ChargingHolder, type ByteBudget } from './byte-budget.ts'
 import { BINARY, TEXT, frame, frameHeader, frames } from './frame.ts'
 import { CloseCode } from '../protocol.ts'
 import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
@@ -34,7 +34,7 @@ const LARGE_REPLY = 2 * 1024
 const SMALL_REPLAY = 16 * 1024
 
 /** Writes WebSocket frames directly to the socket of one connection, without `ws`, so that connections can share buffers. */
-export class SocketWriter implements Writer, Corked {
+export class SocketWriter extends ChargingHolder implements Writer, Corked {
   readonly #stream: Duplex
   readonly #owner: WriterOwner
   readonly #limits: WriteLimits
@@ -43,14 +43,13 @@ export class SocketWriter implements Writer, Corked {
   #bytesSent = 0
   /** Whether the stream is corked until the end of this tick. Corking also delays the frames of `ws`. */
   #corked = false
-  /** Bytes charged to the budget, without those of shared buffers. */
-  #charged = 0
   /** Pending shared buffers, in the order of writing. Created when needed. */
   #shared: Buffer[] | undefined
   /** Number of the last tick with a write. */
   #lastWriteTick = -1
 
   constructor (stream: Duplex, owner: WriterOwner, limits: WriteLimits) {
+    super(limits.budget)
     this.#stream = stream
     this.#owner = owner
     this.#limits = limits
@@ -62,7 +61,7 @@ export class SocketWriter implements Writer, Corked {
 
   get pendingBytes (): number { return this.#stream.writableLength }
 
-  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#charged, this.pendingBytes) }
+  override get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(super.bytes, this.pendingBytes) }
 
   write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean {
     if (!this.#mayWrite()) return false
@@ -117,14 +116,6 @@ export class SocketWriter implements Writer, Corked {
     this.#stream.uncork()
   }
 
-  charge (bytes: number): void {
-    // First, because the budget may evict this client.
-    this.#charged += bytes
-    this.#limits.budget.charge(bytes)
-  }
-
-  release (bytes: number): void { this.#charged = this.#limits.budget.releaseOf(this.#charged, bytes) }
-
   async drained (): Promise<void> {
     const stream = this.#stream
     const wait = this.#replays?.spend(0) ?? 0
@@ -134,7 +125,7 @@ export class SocketWriter implements Writer, Corked {
   }
 
   evict (): void {
-    this.release(this.#charged)
+    this.releaseAll()
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
     this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes', option: 'limits.totalPendingBytes' })
   }
