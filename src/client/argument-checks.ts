@@ -16,9 +16,9 @@ export function assertRoomName (name: string): void {
   assertArgument(roomName.test(name), 'a room name must be 1 to 64 letters, digits and ._:-')
 }
 
-/** Checks an integer: a number of messages to request. */
-export function assertInteger (name: string, value: number, min: number, max = MAX_MESSAGES): void {
-  assertArgument(Number.isInteger(value) && value >= min && value <= max, `${name} must be an integer from ${min} to ${max}`)
+/** Checks a number of messages to request. */
+export function assertCount (name: string, count: number, min: number): void {
+  assertArgument(Number.isInteger(count) && count >= min && count <= MAX_MESSAGES, `${name} must be an integer from ${min} to ${MAX_MESSAGES}`)
 }
 
 /** @param json of a message to the server */

@@ -53,9 +53,9 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   get features (): readonly string[] { return this.#core.server.welcome?.features ?? [] }
 
   /**
-   * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
-   * room is joined or being joined, whose options are those of the first call. Retries after a retryable error. Rejects with a ChatError. Its code is the error code of the
-   * server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
+   * Joins a room as soon as the client is connected, and again after each reconnect. While the room is joined or being joined,
+   * returns the same promise and ignores the options. Retries after a retryable error. Rejects with a ChatError. Its code is the
+   * error code of the server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
   join (name: string, options: JoinOptions = {}): Promise<ClientRoom<Types>> {
     return this.#core.memberships.join(name, options) as Promise<ClientRoom<Types>>

@@ -1,7 +1,7 @@
 import type { Change } from '../../messages.ts'
 import { PAGE_COST } from '../../protocol.ts'
 import { applyChanges } from '../apply-change.ts'
-import { assertInteger, assertPosition } from '../argument-checks.ts'
+import { assertCount, assertPosition } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
 import { MAX_PAGE_CHANGES } from '../bounds.ts'
 import { promised, type Deferred } from '../deferred.ts'
@@ -86,7 +86,7 @@ export function pageRequests (server: RemoteServer, delays: Backoff) {
       return promised((page) => {
         if (server.joinedRooms.get(room.name) !== room) throw ended ?? offline()
         assertPosition(direction, position)
-        assertInteger('limit', limit, 1)
+        assertCount('limit', limit, 1)
         const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })
         enqueue({ room: room.name, key: direction + position, json, page })
       })

@@ -1,5 +1,5 @@
 import { PAGE_COST, reactionText, type ClientMessage } from '../../protocol.ts'
-import { assertArgument, assertPosition, assertNoLoneSurrogate } from '../argument-checks.ts'
+import { assertArgument, assertNoLoneSurrogate, assertPosition } from '../argument-checks.ts'
 import { SINCE_BYTES } from '../bounds.ts'
 import type { ChatError } from '../error.ts'
 import { bytesOf } from './frame-size.ts'

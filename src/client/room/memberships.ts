@@ -1,5 +1,5 @@
 import { PAGE_COST, isPosition } from '../../protocol.ts'
-import { assertArgument, assertInteger, assertPosition, assertRoomName } from '../argument-checks.ts'
+import { assertArgument, assertCount, assertPosition, assertRoomName } from '../argument-checks.ts'
 import type { Backoff } from '../backoff.ts'
 import { promised } from '../deferred.ts'
 import { ChatError } from '../error.ts'
@@ -94,5 +94,5 @@ function assertOptions (options: JoinOptions): void {
   if (problem !== undefined) throw new ChatError('invalid', problem)
   if (after !== undefined) assertPosition('after', after)
   if (revision !== undefined) assertArgument(isPosition(revision) && after !== undefined, 'revision must be a revision, and requires after')
-  if (history !== undefined) assertInteger('history', history, 0)
+  if (history !== undefined) assertCount('history', history, 0)
 }

@@ -17,7 +17,10 @@ export function historyWindow (size: number, anchor?: string, items: StoredItem[
   const more = { older: false, newer: false }
   /** The loads that are under way. */
   const loads: { [side in Side]?: Promise<void> | undefined } = {}
-  /** Live messages since the last load of newer ones has begun: its page may not have them. undefined: none has begun since the last page, or too many of them. */
+  /**
+   * Live messages since the last load of newer ones began, whose page may not have them. undefined: no load has begun since the last page,
+   * or there were too many messages.
+   */
   let live: StoredItem[] | undefined
   trim('older')
 

@@ -13,10 +13,7 @@ import type { StoredItem } from './timeline-item.ts'
 const newerPages = 'history-after'
 
 /** The room of a timeline. */
-export interface TimelineRoom {
-  readonly name: string
-  readonly position: string | undefined
-}
+export interface TimelineRoom { readonly name: string }
 
 export type StoredItems = ReturnType<typeof storedItems>
 
