@@ -3,7 +3,7 @@ import type { Rate } from './token-bucket.ts'
 /** Rate limits of one connection: its requests, and the bytes of its messages. */
 export interface MessageRates { readonly requests: Rate, readonly bytes: Rate }
 
-/** Applies the rate limits of one connection. Keeps the states of its two buckets itself: an object for each would take twice the memory. */
+/** Applies the rate limits of one connection. Keeps the states of both buckets itself: two objects would take twice the memory. */
 export class Allowance {
   readonly #rates: MessageRates
   #requests = 0

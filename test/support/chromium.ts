@@ -27,7 +27,7 @@ const startTimeout = 120_000
 // ms: reached only on a failure, so it is long enough for a slow machine.
 const waitTimeout = 90_000
 const browser = installed('chromium')
-// Chromium without the parts that draw its window, and without notifications. A page takes a quarter less CPU time. Used if it is installed.
+// Chromium without its window and its notifications, in which a page takes a quarter less CPU time. Used if it is installed.
 const shell = executable('chromium-headless-shell')
 
 export const { skip } = browser

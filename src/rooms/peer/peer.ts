@@ -44,7 +44,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
   readonly #hooks: Hooks
   readonly #context: PeerContext
   #memberships: OneOrMore<Membership> | undefined
-  /** Created at first use, at the latest when the connection ends. */
+  /** Created by the first request that needs it, or when the connection ends. */
   #reads: PeerReads | undefined
   #expiry: Expiry | undefined
   /** Undefined if the connection receives no messages to its member. */

@@ -21,7 +21,10 @@ interface WsReceiver extends EventEmitter {
   [byteReader]?: ByteReader
 }
 
-/** Passes the bytes that `ws` reads from a client to a reader instead of its parser, and the messages instead of emitting them. Returns the parser. */
+/**
+ * Passes the bytes that `ws` reads from a client to a reader, instead of to its parser. The reader also receives the parsed messages, which
+ * `ws` would emit. Returns the parser.
+ */
 export function interceptBytes (websocket: WebSocket, reader: ByteReader): FrameParser {
   return new WsParser((websocket as WebSocket & { _receiver: WsReceiver })._receiver, reader)
 }
