@@ -29,8 +29,8 @@ export function readMark (storage, key) {
     start (room, items) {
       if (room?.readPosition !== undefined) position = room.readPosition
       if (position === undefined) return
-      room?.markRead(position)
       const stored = items.filter(({ state }) => state === 'stored')
+      if (stored.length > 0) room?.markRead(position)
       const last = stored.findIndex((item) => item.position === position)
       unread = stored.slice(last + 1).filter(({ own }) => !own).length
       if (unread > 0) keepLine()
