@@ -123,6 +123,9 @@ export class Connection implements Queued, Source, WriterOwner {
     this.receiver.receive(message)
   }
 
+  /** Emits it as `ws` does. */
+  receivedPong (data: Buffer): void { this.#socket.emit('pong', data) }
+
   proceed (): void { this.#queue.proceed() }
 
   malformed (error: Error): void {

@@ -6,7 +6,7 @@ import { CloseCode } from '../protocol.ts'
 import type { Receiver } from './receiver.ts'
 import type { Message } from './message.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
-import { wholeMessage } from './whole-message.ts'
+import { wholeMessage, wholePong } from './whole-message.ts'
 
 /** The connection whose frames a guard follows. */
 export interface Guarded {
@@ -16,6 +16,8 @@ export interface Guarded {
   readonly receiver: Pick<Receiver, 'charge' | 'release'>
   /** Called with each message. */
   received (message: Message): void
+  /** Called with the payload of a pong. Those that were parsed by `ws` are emitted by it. */
+  receivedPong (data: Buffer): void
   close (code: number, reason: string, why: { readonly fault: Fault }): void
 }
 
@@ -38,8 +40,8 @@ export interface FrameLimits {
 let idle = new FrameScanner()
 
 /**
- * Passes on a client's messages, one at a time, and applies limits before. A message that is one frame of one read, as most are,
- * is read here. All else is passed to the parser of `ws`, which doesn't report a message that is never completed, and doesn't
+ * Passes on a client's messages, one at a time, and applies limits before. A message or a pong that is one frame of one read, as most
+ * are, is read here. All else is passed to the parser of `ws`, which doesn't report a message that is never completed, and doesn't
  * limit pings and pongs.
  */
 export class FrameGuard {
@@ -64,11 +66,10 @@ export class FrameGuard {
    * @param passing called when they are parsed, before or after this method returns
    */
   pass (chunk: Buffer, at: number, passing: Passing): number {
-    const whole = this.#scanner === undefined && this.#guarded.open ? wholeMessage(chunk, at, this.#limits.payload) : undefined
-    if (whole !== undefined) {
-      this.#guarded.received(whole)
+    const read = this.#scanner === undefined && this.#guarded.open ? this.#read(chunk, at) : undefined
+    if (read !== undefined) {
       passing.parsed()
-      return whole.data.byteOffset - chunk.byteOffset + whole.data.length
+      return read.byteOffset - chunk.byteOffset + read.length
     }
     const scanner = this.#scanner ?? idle
     const message = this.#message
@@ -90,6 +91,20 @@ export class FrameGuard {
   }
 
   ended (): void { clearTimeout(this.#deadline) }
+
+  /** Reads a message or a pong that is one frame. Returns its payload, undefined if `ws` must parse it. */
+  #read (chunk: Buffer, at: number): Buffer | undefined {
+    const message = wholeMessage(chunk, at, this.#limits.payload)
+    if (message !== undefined) {
+      this.#guarded.received(message)
+      return message.data
+    }
+    const pong = wholePong(chunk, at)
+    if (pong === undefined) return undefined
+    this.#countControls(1)
+    this.#guarded.receivedPong(pong)
+    return pong
+  }
 
   /** Takes over the idle scanner within a message, and gives it up afterwards. */
   #keepScanner (scanner: FrameScanner): void {

@@ -4,6 +4,12 @@ import type { Message } from './message.ts'
 /** First bytes of a frame that carries a whole message, which isn't deflated. RFC 6455, section 5.2. */
 const [WHOLE_TEXT, WHOLE_BINARY] = [0x81, 0x82]
 
+/** First byte of a pong. */
+const PONG = 0x8a
+
+/** Maximum bytes of a pong's payload. RFC 6455, section 5.5. */
+const PONG_PAYLOAD = 125
+
 /** Set in the second byte of a masked frame. */
 const MASKED = 0x80
 
@@ -43,6 +49,17 @@ export function wholeMessage (chunk: Buffer, at: number, limit: number): Message
   if (isBinary || isAscii || isUtf8(data)) return { data, isBinary }
   mask(chunk, key, start, end)
   return undefined
+}
+
+/** Reads the pong that begins at an index, if it ends within the chunk. Unmasks it in place. Returns undefined for every other frame. */
+export function wholePong (chunk: Buffer, at: number): Buffer | undefined {
+  if (chunk[at] !== PONG) return undefined
+  const length = chunk[at + 1]! - MASKED
+  const start = at + 2 + KEY
+  const end = start + length
+  if (!(length >= 0 && length <= PONG_PAYLOAD && end <= chunk.length)) return undefined
+  maskBytes(chunk, at + 2, start, start, end)
+  return chunk.subarray(start, end)
 }
 
 /** Masks or unmasks bytes in place. Returns whether the result is ASCII. RFC 6455, section 5.3. */

@@ -16,7 +16,7 @@ import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../connection/token-bucket.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
-import { detachResponse, interceptBytes, restoreHandler, startReading, stopReading } from './internals/index.ts'
+import { byteInterceptor, detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
 import { reportRefused } from './refused-request.ts'
 import { responseHeaders } from './response-headers.ts'
@@ -88,7 +88,7 @@ export function upgradeRoute<Query> (
     frames: { payload, control, messageTimeout: bounds.messageTimeout },
     receiveBudget,
     reading: { stop: stopReading, start: startReading },
-    openParser: interceptBytes,
+    openParser: byteInterceptor(),
     createWriter: (stream, owner) => new SocketWriter(stream, owner, writing)
   }
   const handshakes = new Handshakes(app, {

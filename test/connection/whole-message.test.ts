@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import t from 'tap'
 import * as ws from 'ws'
-import { wholeMessage } from '../../src/connection/whole-message.ts'
+import { wholeMessage, wholePong } from '../../src/connection/whole-message.ts'
 import type { Message } from '../../src/connection/message.ts'
 
 // The types of `ws` leave it out.
@@ -86,5 +86,22 @@ t.test('every valid message in one frame with a short length is read', async (t)
       t.ok(wholeMessage(bytes, 0, LIMIT)?.data.equals(body), `${length} bytes of ${byte}`)
       t.equal(wholeMessage(bytes, 0, length - 1), undefined, 'above the limit')
     }
+  }
+})
+
+t.test('a pong that ends within the chunk is read, and all else is left as it was', async (t) => {
+  const key = [1, 2, 3, 4]
+  const pong = (length: number, first = 0x8a, masked = 0x80) =>
+    Buffer.from([first, masked | length, ...key, ...Buffer.alloc(length, 'a').map((value, i) => value ^ key[i & 3]!)])
+  for (const length of [0, 1, 5, 125]) {
+    const chunk = Buffer.concat([Buffer.from('before'), pong(length), Buffer.from('after')])
+    t.equal(wholePong(chunk, 6)?.toString(), 'a'.repeat(length))
+    t.equal(chunk.subarray(-5).toString(), 'after')
+    for (const cut of [1, 5, length + 5]) t.equal(wholePong(pong(length).subarray(0, cut), 0), undefined)
+  }
+  for (const other of [pong(126), pong(127), pong(5, 0x89), pong(5, 0x0a), pong(5, 0xca), pong(5, 0x8a, 0), Buffer.from([])]) {
+    const before = Buffer.from(other)
+    t.equal(wholePong(other, 0), undefined)
+    t.ok(other.equals(before))
   }
 })

@@ -370,6 +370,25 @@ t.test("request.ws is true in the app's hooks on the plugin's routes", async (t)
   }
 })
 
+t.test("the sockets of websocketServer's connection event emit what their clients send", async (t) => {
+  const app = bare(t)
+  await app.register(fastifyWebsocket)
+  await app.register(fastifyChat)
+  await app.ready()
+  const received: unknown[] = []
+  app.websocketServer.on('connection', (socket) => {
+    for (const event of ['message', 'ping', 'pong'] as const) socket.on(event, (data: Buffer) => received.push([event, data.toString()]))
+  })
+  const port = await listen(app)
+  const client = await open(t, `ws://127.0.0.1:${port}/echo`)
+  client.socket.pong('one')
+  client.socket.ping('two')
+  client.socket.pong('three')
+  client.socket.send('four')
+  await client.next()
+  t.strictSame(received, [['pong', 'one'], ['ping', 'two'], ['pong', 'three'], ['message', 'four']])
+})
+
 t.test("the 101 of the plugin has headers that the app adds in websocketServer's headers event", async (t) => {
   const app = bare(t)
   await app.register(fastifyWebsocket)

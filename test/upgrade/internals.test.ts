@@ -5,9 +5,9 @@ import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer, type ServerOptions } from 'ws'
 import {
-  appKey, appOptions, assignResponse, detachResponse, interceptBytes, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
+  appKey, appOptions, assignResponse, byteInterceptor, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
   restoreHandler, routerOptions, startReading, stopReading, verifyClientOf, websocketDispatchers, type UpgradeArguments
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
@@ -254,23 +254,27 @@ t.test('stopReading and startReading do nothing to an injected stream and a clos
   t.equal(stream.isPaused(), false)
 })
 
-/** Connects a client to a server of `ws`. Resolves with the client and the server's socket. */
-async function wsConnection (t: Test): Promise<{ client: RawClient, socket: WebSocket }> {
-  const server = new WebSocketServer({ port: 0 })
+/** Starts a server of `ws`. Returns a function that connects a client and resolves with it and the server's socket. */
+function wsServer (t: Test, options: ServerOptions = {}): () => Promise<{ client: RawClient, socket: WebSocket }> {
+  const server = new WebSocketServer({ port: 0, ...options })
   t.teardown(() => server.close())
+  return () => wsConnection(t, server)
+}
+
+async function wsConnection (t: Test, server: WebSocketServer): Promise<{ client: RawClient, socket: WebSocket }> {
   const accepted = once(server, 'connection') as Promise<[WebSocket]>
   const client = await upgraded(t, (server.address() as { port: number }).port, '/')
   const [socket] = await accepted
   return { client, socket }
 }
 
-t.test("interceptBytes passes a client's bytes to the reader, and the messages that it parses", async (t) => {
-  const { client, socket } = await wsConnection(t)
+t.test("byteInterceptor passes a client's bytes to the reader, and the messages that it parses", async (t) => {
+  const { client, socket } = await wsServer(t)()
   const read: Buffer[] = []
   const messages: string[] = []
   const errors: Error[] = []
   const reads = new EventEmitter()
-  const parser = interceptBytes(socket, {
+  const parser = byteInterceptor()(socket, {
     read: (chunk) => { read.push(chunk); reads.emit('read') },
     received: ({ data }) => { messages.push(data.toString()) },
     end: () => t.fail('a receiver that is destroyed has no end')
@@ -296,15 +300,46 @@ t.test("interceptBytes passes a client's bytes to the reader, and the messages t
   t.match(errors, [{ code: 'WS_ERR_INVALID_OPCODE' }])
 })
 
-t.test('interceptBytes delays the close event of ws until the reader calls back', async (t) => {
-  const { client, socket } = await wsConnection(t)
+t.test('byteInterceptor delays the close event of ws until the reader calls back', async (t) => {
+  const { client, socket } = await wsServer(t)()
   let isClosed = false
   const closed = once(socket, 'close').then(() => { isClosed = true })
-  const ended = new Promise<() => void>((resolve) => { interceptBytes(socket, { read () {}, received () {}, end: resolve }) })
+  const ended = new Promise<() => void>((resolve) => { byteInterceptor()(socket, { read () {}, received () {}, end: resolve }) })
   client.socket.destroy()
   const onParsed = await ended
   await tick()
   t.equal(isClosed, false)
   onParsed()
   await closed
+})
+
+t.test('byteInterceptor parses with the options and the listeners of ws', async (t) => {
+  const connect = wsServer(t, { maxPayload: 10, autoPong: false })
+  const intercept = byteInterceptor()
+  const unused = await connect()
+  const opened = async () => {
+    const { client, socket } = await connect()
+    const closed = new Promise<number>((resolve) => { socket.on('close', resolve) })
+    const parser = intercept(socket, { read () {}, received () {}, end: (onParsed) => onParsed() })
+    const events: unknown[] = []
+    for (const event of ['ping', 'pong', 'error'] as const) socket.on(event, (data: Buffer | Error) => events.push([event, data.toString()]))
+    const parse = (bytes: Buffer) => new Promise<Error | null | undefined>((resolve) => parser.parse(bytes, resolve))
+    return { client, closed, parser, parse, events }
+  }
+  intercept(unused.socket, { read () {}, received () {}, end: (onParsed) => onParsed() })
+  unused.client.socket.end()
+  t.equal((await once(unused.socket, 'close'))[0], 1006)
+
+  const closing = await opened()
+  t.notOk(await closing.parse(Buffer.concat([clientFrame(9, 'a'), clientFrame(10, 'b'), clientFrame(8, Buffer.from([3, 232]))])))
+  t.strictSame(closing.events, [['ping', 'a'], ['pong', 'b']])
+  t.equal(await closing.closed, 1000)
+
+  const tooLong = await opened()
+  const error = await tooLong.parse(clientFrame(1, 'x'.repeat(11)))
+  t.match(error, { code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' })
+  tooLong.parser.fail(error!)
+  await tooLong.client.ended
+  t.equal(await tooLong.closed, 1006)
+  t.match(tooLong.events, [['error', /size/]])
 })

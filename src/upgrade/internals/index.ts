@@ -6,5 +6,5 @@ export { appKey, appOptions, requestAddress, routerOptions } from './fastify.ts'
 export {
   assignResponse, detachResponse, interceptUpgrades, onNextUpgrade, responseUnderWay, startReading, stopReading, type UpgradeArguments
 } from './node.ts'
-export { interceptBytes } from './ws.ts'
+export { byteInterceptor } from './ws.ts'
 export { markUpgrades, provideWebsocket, restoreHandler, verifyClientOf, websocketDispatchers } from './websocket-plugin.ts'
