@@ -1,11 +1,10 @@
 import type { Reaction } from '../change.ts'
-import { deflatedFraming } from '../connection/deflate.ts'
 import type { Format } from '../rooms/batch/format.ts'
 import { ownReactions, wholeChange, type MergedChange, type OwnReactions } from '../rooms/batch/merged-change.ts'
 import type { Entry, Page } from '../store.ts'
-import { entryJson, historyJson, joinedJson, positionJson, roomsJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
+import { deflated, deflatedV1Encoding, entryJson, historyJson, joinedJson, positionJson, roomsJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
 
-const { format: v1Format, deflated: deflatedV1Format } = v1Encoding
+const { format: v1Format } = v1Encoding
 
 const v1ChangesFormat: Format = {
   ...v1Format,
@@ -18,9 +17,16 @@ const v1ChangesFormat: Format = {
 /** For clients that understand changes. */
 export const v1ChangesEncoding: V1Encoding = {
   format: v1ChangesFormat,
-  deflated: { ...v1ChangesFormat, framing: deflatedFraming, sameEntriesAs: v1ChangesFormat, withoutChanges: deflatedV1Format },
   history: (request, page) => `{${historyJson(request, page, stateJson)},"revision":"${page.revision}"}`,
   rooms: (id, page) => roomsJson(id, page, stateJson)
+}
+
+const deflatedV1ChangesEncoding = deflated(v1ChangesEncoding, deflatedV1Encoding.format)
+
+/** Returns the encoding for a client. @param changes whether it understands changes @param deflate whether it accepts deflated frames */
+export function v1EncodingFor (changes: boolean, deflate: boolean): V1Encoding {
+  if (changes) return deflate ? deflatedV1ChangesEncoding : v1ChangesEncoding
+  return deflate ? deflatedV1Encoding : v1Encoding
 }
 
 /** Returns the properties of an entry and of its state as JSON. */

@@ -31,8 +31,6 @@ export type HistoryRequest = Extract<ClientMessage, { type: 'history' }>
 /** Encodes the messages of rooms for one kind of client. */
 export interface V1Encoding {
   readonly format: Format
-  /** Like `format`, but the entries of a batch are deflated. */
-  readonly deflated: Format
   /** Returns the answer to a `history`, with messages as in `joined`. */
   history (request: HistoryRequest, page: Page): string
   /** Returns a `rooms`, with messages as in `joined`. @param id of the request */
@@ -42,9 +40,17 @@ export interface V1Encoding {
 /** For clients that don't understand changes. */
 export const v1Encoding: V1Encoding = {
   format: v1Format,
-  deflated: { ...v1Format, framing: deflatedFraming, sameEntriesAs: v1Format },
   history: (request, page) => `{${historyJson(request, page, entryJson)}}`,
   rooms: (id, page) => roomsJson(id, page, entryJson)
+}
+
+/** For those of them that accept deflated frames. */
+export const deflatedV1Encoding = deflated(v1Encoding)
+
+/** Returns an encoding whose batches are deflated. @param withoutChanges of its format */
+export function deflated (encoding: V1Encoding, withoutChanges?: Format): V1Encoding {
+  const { format } = encoding
+  return { ...encoding, format: { ...format, framing: deflatedFraming, sameEntriesAs: format, ...withoutChanges && { withoutChanges } } }
 }
 
 /** Returns the properties of an entry as JSON. */

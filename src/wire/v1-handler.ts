@@ -10,8 +10,7 @@ import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode } from '../protocol.ts'
 import { TokenBucket, type Rate } from '../connection/token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
-import { v1Encoding } from './v1-encode.ts'
-import { v1ChangesEncoding } from './v1-encode-changes.ts'
+import { v1EncodingFor } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
 import { bytesOf, dataOf, requestsOf } from './request-cost.ts'
 import { V1Requests, type RequestOwner, type V1RequestsContext } from './v1-requests.ts'
@@ -42,6 +41,16 @@ export interface V1Context extends V1RequestsContext {
  */
 export type Enter = (hello: Request<'hello'>, direct: DirectReceiver) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
+/** What is kept until `hello` is answered. `enter` references the request. */
+interface Handshake {
+  readonly enter: Enter
+  /** whether the client accepts deflated frames */
+  readonly deflate: boolean
+  readonly deadline: NodeJS.Timeout
+  /** Whether `hello` has arrived. */
+  hasBegun: boolean
+}
+
 /** Requests that may have been applied in spite of an error. */
 const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'delete', 'react'])
 
@@ -52,10 +61,7 @@ const MAX_STRIKES = 10
 export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   readonly #connection: Connection
   readonly #context: V1Context
-  readonly #deflate: boolean
-  /** Undefined after use, because it references the request. */
-  #enter: Enter | undefined
-  #deadline: NodeJS.Timeout | undefined
+  #handshake: Handshake | undefined
   /** Set by `hello`. */
   #requests: V1Requests | undefined
   #allowance: Allowance
@@ -63,20 +69,18 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   #refusals: TokenBucket | undefined
   #strikes = 0
   #joins = 0
-  #greeting = false
 
   /** @param deflate whether the client accepts deflated frames */
   constructor (connection: Connection, enter: Enter, deflate: boolean, context: V1Context) {
     this.#connection = connection
-    this.#enter = enter
-    this.#deflate = deflate
     this.#context = context
     this.#allowance = new Allowance(context.rates)
-    this.#deadline = setTimeout(() => {
+    const deadline = setTimeout(() => {
       const option = 'limits.handshakeTimeout'
-      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout(), option })
+      if (handshake.hasBegun) connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout(), option })
       else connection.close(CloseCode.noHello, 'no hello in time', { option })
     }, context.helloTimeout).unref()
+    const handshake = this.#handshake = { enter, deflate, deadline, hasBegun: false }
   }
 
   receive (received: Message): void | Promise<void> {
@@ -122,7 +126,7 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   get memberId (): string | undefined { return this.#requests?.peer.member.id }
 
   ended (): void {
-    this.#clearDeadline()
+    clearTimeout(this.#handshake?.deadline)
     this.#requests?.peer.ended()
   }
 
@@ -146,13 +150,13 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
   }
 
   async #greet (hello: Request<'hello'>): Promise<void> {
-    this.#greeting = true
-    const entered = await this.#enter!(hello, this).finally(() => { this.#greeting = false })
+    const handshake = this.#handshake!
+    handshake.hasBegun = true
+    const entered = await handshake.enter(hello, this).finally(() => { handshake.hasBegun = false })
     if (entered === undefined) return
-    this.#clearDeadline()
-    this.#enter = undefined
-    const encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
-    this.#requests = new V1Requests(entered.peer, encoding, this.#deflate, this.#context, this)
+    clearTimeout(handshake.deadline)
+    this.#handshake = undefined
+    this.#requests = new V1Requests(entered.peer, v1EncodingFor(hello.changes === true, handshake.deflate), this.#context, this)
     this.#allowance = new Allowance(this.#context.rates)
     this.#send({ type: 'welcome', member: entered.peer.forms.member, ...entered.welcome })
   }
@@ -175,10 +179,5 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
       this.#connection.refused(code, text, { request, room, ...details })
     }
     this.#connection.writer.reply(JSON.stringify(message))
-  }
-
-  #clearDeadline (): void {
-    clearTimeout(this.#deadline)
-    this.#deadline = undefined
   }
 }

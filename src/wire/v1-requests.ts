@@ -29,15 +29,12 @@ const PAGE_BYTES = 64 * 1024
 export class V1Requests {
   readonly peer: Peer
   readonly #encoding: V1Encoding
-  readonly #deflate: boolean
   readonly #context: V1RequestsContext
   readonly #owner: RequestOwner
 
-  /** @param deflate whether the client accepts deflated frames */
-  constructor (peer: Peer, encoding: V1Encoding, deflate: boolean, context: V1RequestsContext, owner: RequestOwner) {
+  constructor (peer: Peer, encoding: V1Encoding, context: V1RequestsContext, owner: RequestOwner) {
     this.peer = peer
     this.#encoding = encoding
-    this.#deflate = deflate
     this.#context = context
     this.#owner = owner
   }
@@ -67,8 +64,7 @@ export class V1Requests {
   }
 
   async #join ({ room, after, revision, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
-    const format = this.#deflate ? this.#encoding.deflated : this.#encoding.format
-    await this.peer.join(room, { format, includeSender: true, after, revision, limit, maxBytes: PAGE_BYTES })
+    await this.peer.join(room, { format: this.#encoding.format, includeSender: true, after, revision, limit, maxBytes: PAGE_BYTES })
   }
 
   #post (message: Request<'post'>, json: string | undefined): Promise<void> | undefined {
