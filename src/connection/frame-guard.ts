@@ -5,7 +5,7 @@ import { IncompleteMessage } from './incomplete-message.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Receiver } from './receiver.ts'
 import type { Message } from './message.ts'
-import { TokenBucket, type Rate } from './token-bucket.ts'
+import type { Rate } from './token-bucket.ts'
 import { wholeMessage, wholePong } from './whole-message.ts'
 
 /** The connection whose frames a guard follows. */
@@ -50,7 +50,8 @@ export class FrameGuard {
   readonly #limits: FrameLimits
   /** Set within a message. */
   #scanner: FrameScanner | undefined
-  #control: TokenBucket | undefined
+  /** State of the bucket for pings and pongs. A `TokenBucket` would be kept by each connection that has answered a ping. */
+  #control = 0
   /** Undefined between two messages. */
   #message: IncompleteMessage | undefined
   #deadline: NodeJS.Timeout | undefined
@@ -113,8 +114,9 @@ export class FrameGuard {
   }
 
   #countControls (count: number): void {
-    if ((this.#control ??= new TokenBucket(this.#limits.control)).spend(count) === 0) return
-    closeFlood(this.#guarded)
+    const { control } = this.#limits
+    this.#control = control.spent(this.#control, count)
+    if (control.wait(this.#control, 0) > 0) closeFlood(this.#guarded)
   }
 
   /** The deadline counts from a message's first byte. */

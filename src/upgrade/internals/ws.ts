@@ -48,7 +48,7 @@ export function byteInterceptor (): (websocket: WebSocket, reader: ByteReader) =
   }
 }
 
-/** Takes the place of a receiver, and creates it when it is needed: most connections never do, and it has 700 bytes. */
+/** Takes the place of a receiver, and creates it when it is needed: most connections never need it, and it takes 700 bytes. */
 class WsParser implements FrameParser {
   readonly #websocket: WsWebSocket
   readonly #reader: ByteReader
