@@ -29,6 +29,15 @@ export async function ran (cwd: string, file: string, args: readonly string[], e
   return stdout
 }
 
+/** The command that installs packages, which must allow the running version of Node. */
+export const npmInstall = ['npm', 'install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund'] as const
+
+/** Returns the packages that an app installs for a version of Fastify. */
+export function fastifyPackages (fastify: string, node: string): string[] {
+  // Fastify itself requires the second one with engine-strict. The README documents it.
+  return [`fastify@${fastify}`, ...Number.parseInt(node) < 22 ? ['light-my-request@6.6.0'] : []]
+}
+
 export interface Packed { readonly folder: string, readonly tarball: string }
 
 /** Packs the package with the build in the checkout, in a temporary folder that is removed with the test. */

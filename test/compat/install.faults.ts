@@ -6,19 +6,17 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { packBuild, plainEnv, ran, run } from '../support/packed.ts'
+import { fastifyPackages, npmInstall, packBuild, plainEnv, ran, run } from '../support/packed.ts'
 
 // It installs from a registry.
 t.setTimeout(900_000)
 const { folder, tarball } = await packBuild(t)
 const pnpm = fileURLToPath(new URL('node_modules/.bin/pnpm', import.meta.url))
 
-const npm = ['npm', 'install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund'] as const
-
 /** Each package manager, with a version of Fastify. pnpm installs one: both versions with npm cover the range. */
 const managers = [
-  ['npm', '5.0.0', npm],
-  ['npm', '5', npm],
+  ['npm', '5.0.0', npmInstall],
+  ['npm', '5', npmInstall],
   ['pnpm', '5', [pnpm, 'add', '--config.engine-strict=true', '--prefer-offline']]
 ] as const
 
@@ -46,10 +44,7 @@ for (const version of process.env['NODE_VERSIONS']?.split(/[ ,]+/) ?? [process.v
       const app = join(folder, `${version}-${manager}-${fastify}`)
       await mkdir(app)
       await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }')
-      const packages: string[] = [tarball, `fastify@${fastify}`]
-      // Fastify itself requires this version with engine-strict. The README documents it.
-      if (Number.parseInt(version) < 22) packages.push('light-my-request@6.6.0')
-      await ran(app, file, [...install, ...packages], env)
+      await ran(app, file, [...install, tarball, ...fastifyPackages(fastify, version)], env)
 
       await writeFile(join(app, 'app.js'), script)
       const { code, stdout, stderr } = await run(app, node, ['app.js'], env)
@@ -75,6 +70,26 @@ for (const version of process.env['NODE_VERSIONS']?.split(/[ ,]+/) ?? [process.v
     })
   }
 }
+
+t.test('npx starts the demo server in an empty folder', async (t) => {
+  const empty = join(folder, 'empty')
+  await mkdir(empty)
+  const args = ['--yes', '--prefer-offline', '--package', tarball, 'fastify-chat', 'serve', '--port', '0']
+  // A process group of its own, because npx starts further processes.
+  const child = spawn('npx', args, { cwd: empty, env: plainEnv, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    process.kill(-child.pid!, 'SIGKILL')
+    await ended
+  })
+  for await (const line of createInterface(child.stdout)) {
+    const [, url] = /"Server listening at (http:[^"]+)"/.exec(line) ?? []
+    if (url === undefined) continue
+    t.match(await (await fetch(url)).text(), 'main.js')
+    return
+  }
+  t.fail('the server did not start')
+})
 
 /** Returns the path of a Node of this version, installed from the registry if it isn't the running one. */
 async function find (version: string): Promise<string> {
