@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
+import { command as runConformance } from '../../conformance/command.ts'
 import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
 import { run as runCommand } from '../support/command.ts'
-import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
@@ -40,8 +40,14 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/chat`
 }
 
+/** Runs the command in this process. */
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
-  return await spawned(process.execPath, [...typescriptArguments, 'conformance/main.ts', ...args])
+  let [stdout, stderr] = ['', '']
+  const code = await runConformance(args, {
+    stdout: { write (text) { stdout += text } },
+    stderr: { write (text) { stderr += text } }
+  })
+  return { code, stdout, stderr }
 }
 
 async function spawned (file: string, args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
@@ -140,7 +146,7 @@ t.test('the command prints a line for each requirement, and a summary', async (t
 
 t.test('the command exits with 1 when a requirement fails, and names it', async (t) => {
   const url = await broken(t, await serve(t), (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame])
-  const { code, stdout } = await command('--only', '7.2', url)
+  const { code, stdout } = await spawned('npm', ['run', 'conformance', '--', '--only', '7.2', url])
   t.match(stdout, /^not ok {2}7\.2 .*\n {14}expected 'ack', received /m)
   t.match(stdout, /\n0 passed, 1 failed\n$/)
   t.equal(code, 1)
