@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { tick } from '../support/tick.ts'
 import { all, bodies, fill, says } from '../../src/contract/store/entries.ts'
@@ -61,7 +62,7 @@ t.test("a room's charge is one to two times the memory that Redis uses for it", 
         from: { id: 'x'.repeat(22), name: 'someone' }, ...keys && { key: `${'x'.repeat(22)} ${`${i}`.padStart(32, '0')}`, hash: '1234567890' }
       }))))
     }
-    while (await charged(server, `${title} ${rooms - 1}`) === 0);
+    await eventually(async () => await charged(server, `${title} ${rooms - 1}`) !== 0)
     const taken = (await memory(server) - before) / rooms
     const charge = await charged(server, `${title} 0`)
     t.ok(charge + TABLES >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} used, ${charge} charged`)
@@ -72,7 +73,7 @@ t.test("a room's charge covers the memory that Redis uses for it, even with a lo
   const server = await redisServer(t)
   const store = open(t, server)
   await fill(store, 'warm', 1)
-  while (await charged(server, 'warm') === 0);
+  await eventually(async () => await charged(server, 'warm') !== 0)
   for (const [posts, most] of [[0, 3], [1, 2]] as const) {
     const name = (room: number) => `${posts} ${'long'.repeat(63)} ${room}`
     const before = await memory(server)
@@ -80,7 +81,7 @@ t.test("a room's charge covers the memory that Redis uses for it, even with a lo
       await store.read(name(room), all)
       for (let post = 0; post < posts; post++) await store.append(name(room), says('x', { key: 'k', hash: 'h' }))
     }
-    while (await charged(server, name(499)) === 0);
+    await eventually(async () => await charged(server, name(499)) !== 0)
     const taken = (await memory(server) - before) / 500
     const charge = await charged(server, name(0))
     t.ok(charge + TABLES >= taken && charge <= most * taken, `${posts} entries: ${Math.round(taken)} used, ${charge} charged`)
@@ -100,8 +101,8 @@ for (const kind of ['one Redis', 'a Cluster']) {
     await fill(store, 'first', 1)
     const { head } = await store.read('first', all)
     for (let i = 0; i < 200; i++) await fill(store, `room${i}`, 1, large)
-    while (await isKept('first'));
-    while (Number(await client.zscore('fastify-chat:{store}:bytes', '')) < -1024 * 1024);
+    await eventually(async () => !await isKept('first'))
+    await eventually(async () => Number(await client.zscore('fastify-chat:{store}:bytes', '')) >= -1024 * 1024)
     t.equal(await isKept('room199'), true)
     t.equal(await isKept('followed'), true)
     t.equal((await store.read('first', { ...all, after: head.position })).complete, false, 'a reader of the evicted room receives complete: false')
@@ -118,7 +119,7 @@ t.test('if all rooms are followed, those with the most history lose its older ha
   const followers = await Promise.all(['heavy', 'light'].map((room) => Follower.of(store, room)))
   for (const room of ['heavy', 'light']) await fill(store, room, 1)
   await fill(store, 'heavy', 100, large)
-  while (await server.client.xlen('fastify-chat:{heavy}:log') > 60);
+  await eventually(async () => await server.client.xlen('fastify-chat:{heavy}:log') <= 60)
   t.equal(await server.client.xlen('fastify-chat:{light}:log'), 1)
   for (const [i, room] of ['heavy', 'light'].entries()) {
     await fill(store, room, 1, 'end')
@@ -167,7 +168,7 @@ t.test('a Redis that is full when a node starts accepts posts at once', { skip }
   const server = await redisServer(t)
   const before = open(t, server)
   for (let i = 0; i < 200; i++) await fill(before, `room${i}`, 1, large)
-  while (await charged(server, 'room199') === 0);
+  await eventually(async () => await charged(server, 'room199') !== 0)
   await before.close()
   await server.client.config('SET', 'maxmemory', await memory(server))
   const store = open(t, server)
@@ -221,14 +222,14 @@ for (const [title, lose] of Object.entries({
     for (let i = 0; i < 100; i++) await fill(store, `room${i}`, 1, large)
     const index = ['used', 'bytes'].map((rest) => `a*[b]:{store}:${rest}`)
     const isIndexed = async (room: string) => await server.client.zscore(index[0]!, room) !== null
-    while (!await isIndexed('room99'));
+    await eventually(() => isIndexed('room99'))
     await server.client.del(index)
     await lose(server)
     await t.resolves(store.append('new', says(large)))
     await t.resolves(store.append('newer', says(large)))
-    while (!await isIndexed('room99'));
+    await eventually(() => isIndexed('room99'))
     for (let i = 0; i < 50; i++) await fill(store, `other${i}`, 1, large)
-    while (await server.client.exists('a*[b]:{room0}:room') === 1);
+    await eventually(async () => await server.client.exists('a*[b]:{room0}:room') !== 1)
     t.equal(await server.client.exists('a*[b]:{new}:room'), 1)
   })
 }

@@ -5,6 +5,7 @@ import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/
 import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { parsePosition } from '../../src/drivers/position.ts'
+import { eventually } from '../support/eventually.ts'
 import { earlierScript } from '../support/earlier-scripts.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
@@ -82,7 +83,7 @@ t.test('the deletions of a second write the stream again once', { skip }, async 
   const kept = await fill(store, 'a', 1, 'kept')
   for (const position of positions) await store.amend('a', position, deletion)
   t.strictSame(bodies(await store.read('a', all)).filter((body) => body !== ''), ['kept'], 'no read returns the content')
-  while (await isInLog(server, 'secret'));
+  await eventually(async () => !await isInLog(server, 'secret'))
   const [, written] = /^cmdstat_xadd:calls=(\d+)/m.exec(await server.client.info('commandstats'))!
   t.equal(Number(written), 2 * 101)
   t.equal((await store.get('a', kept[0]!))?.body, 'kept')

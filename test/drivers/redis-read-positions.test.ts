@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { MAX_READ_POSITIONS, READ_POSITIONS_TTL, type Position, type ReadPosition } from '../../src/store.ts'
+import { eventually } from '../support/eventually.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { all, append, begin, bodies, deletion, fill, says, upTo } from '../../src/contract/store/entries.ts'
@@ -141,7 +142,7 @@ t.test("a record's charge is one to two times the memory that Redis uses for it"
     for (let i = 1; i <= members; i++) {
       await store.markRead(`${title}${id}${i}`, upTo(rooms).map((room) => at(`${name}${`${room}`.padStart(3, '0')}`, 1_790_000_000_000, room, 'Ab.d_fgh.1a2b')))
     }
-    while (await charged(server, `?@${last}`) === 0);
+    await eventually(async () => await charged(server, `?@${last}`) !== 0)
     const taken = (await memory(server) - before) / members
     const charge = await charged(server, `?@${last}`)
     t.ok(charge + 128 >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} used, ${charge} charged`)
@@ -151,7 +152,7 @@ t.test("a record's charge is one to two times the memory that Redis uses for it"
   for (const i of upTo(20)) await store.forgetRead('twenty rooms1', `team.general-${`${i}`.padStart(3, '0')}`)
   t.equal(await server.client.exists(ada), 0)
   await store.markRead('twenty rooms1', [at('a', 1)])
-  while (await charged(server, '?@twenty rooms1') === 0 || await charged(server, '?@twenty rooms1') === charge);
+  await eventually(async () => await charged(server, '?@twenty rooms1') !== 0 && await charged(server, '?@twenty rooms1') !== charge)
   t.ok(await charged(server, '?@twenty rooms1') < charge)
 })
 
@@ -181,21 +182,21 @@ for (const kind of ['one Redis', 'a Cluster']) {
     await store.markRead('old', upTo(50).map((i) => at(`room${i}`, 1)))
     await store.markRead('reader', [at('a', 1)])
     await store.markRead('used', [at('a', 1)])
-    while (!await isIndexed('?@old') || !await isIndexed('?@used'));
+    await eventually(async () => await isIndexed('?@old') && await isIndexed('?@used'))
     const large = 'x'.repeat(15_900)
     for (let i = 0; i < 200; i++) {
       await fill(peer, `room${i}`, 1, large)
       await peer.markRead('used', [at('a', 2 + i)])
       await peer.readPositions('reader', 'a')
     }
-    while (!await isIndexed('room199') || await client.exists(keyOf('old')) === 1);
-    while (Number(await client.zscore('fastify-chat:{store}:bytes', '')) < -1024 * 1024);
+    await eventually(async () => await isIndexed('room199') && await client.exists(keyOf('old')) !== 1)
+    await eventually(async () => Number(await client.zscore('fastify-chat:{store}:bytes', '')) >= -1024 * 1024)
     t.strictSame(await store.readPositions('old'), [])
     t.strictSame(await store.readPositions('used'), [at('a', 201)])
     t.strictSame(await store.readPositions('reader'), [at('a', 1)])
     // More than storeBytes: an eviction ends at 0.9 of that.
     for (let i = 0; i < 1_700; i++) await store.markRead(`member${i}`, [at('a', 1)])
-    while (await client.exists('fastify-chat:{room199}:room') === 1);
+    await eventually(async () => await client.exists('fastify-chat:{room199}:room') !== 1)
     t.strictSame(await store.readPositions('member1699'), [at('a', 1)], 'records evict rooms')
   })
 }
@@ -204,7 +205,7 @@ t.test('a full Redis evicts records, and accepts marks while it is full', { skip
   const server = await redisServer(t)
   const store = open(t, server)
   for (let i = 0; i < 200; i++) await store.markRead(`member${i}`, upTo(200).map((room) => at(`team.general-${room}`, 1)))
-  while (await charged(server, '?@member199') === 0);
+  await eventually(async () => await charged(server, '?@member199') !== 0)
   const used = await memory(server)
   await server.client.config('SET', 'maxmemory', used)
   for (let i = 0; i < 100; i++) await store.markRead(`other${i}`, upTo(200).map((room) => at(`team.general-${room}`, 1)))
@@ -261,15 +262,15 @@ t.test('records whose index was lost are found again with their last use', { ski
   const store = open(t, server)
   const index = ['used', 'bytes'].map((rest) => `fastify-chat:{store}:${rest}`)
   for (const id of ['ada', '{}']) await store.markRead(id, [at('a', 1)])
-  while (await charged(server, '?@%7b%7d') === 0);
+  await eventually(async () => await charged(server, '?@%7b%7d') !== 0)
   const [charge, used] = [await charged(server, '?@ada'), Number(await server.client.zscore(index[0]!, '?@ada'))]
   await server.client.pexpire(keyOf('ada'), READ_POSITIONS_TTL - 86_400_000)
   await server.client.del(index)
   await store.markRead('bob', [at('a', 1)])
-  while (await charged(server, '?@ada') === 0);
+  await eventually(async () => await charged(server, '?@ada') !== 0)
   t.equal(await charged(server, '?@ada'), charge)
   t.ok(Math.abs(Number(await server.client.zscore(index[0]!, '?@ada')) - (used - 86_400_000)) < 60_000)
-  while (await charged(server, '?@%7b%7d') === 0);
+  await eventually(async () => await charged(server, '?@%7b%7d') !== 0)
 })
 
 t.test('a record that Redis evicted is empty, and leaves the index when it is evicted', { skip }, async (t) => {
@@ -278,13 +279,13 @@ t.test('a record that Redis evicted is empty, and leaves the index when it is ev
   const first = await post(store, 'a')
   await store.markRead('ada', [first])
   await store.markRead('bob', [at('a', 1)])
-  while (await charged(server, '?@ada') === 0);
+  await eventually(async () => await charged(server, '?@ada') !== 0)
   await server.client.del(keyOf('ada'), keyOf('bob'))
   t.strictSame(await store.readPositions('ada'), [])
   await store.markRead('ada', [first])
   t.strictSame(await store.readPositions('ada'), [first])
   for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 1, 'x'.repeat(15_900))
-  while (await charged(server, '?@bob') > 0);
+  await eventually(async () => await charged(server, '?@bob') === 0)
 })
 
 t.test('records stay in the index for 90 days, and many of them keep no room there', { skip }, async (t) => {
@@ -294,7 +295,7 @@ t.test('records stay in the index for 90 days, and many of them keep no room the
   await fill(store, 'gone', 1)
   await store.markRead('expired', [at('a', 1)])
   await Promise.all(upTo(150).map((i) => store.markRead(`${i}`, [at('a', 1)])))
-  while (await charged(server, '?@150') === 0 || await charged(server, '?@expired') === 0);
+  await eventually(async () => await charged(server, '?@150') !== 0 && await charged(server, '?@expired') !== 0)
   const now = Date.now()
   await server.client.zadd(used, 'XX', ...upTo(150).flatMap((i) => [now - 3 * never, `?@${i}`]), now - 2 * never, 'gone', now - READ_POSITIONS_TTL - 1, '?@expired')
   for (let i = 0; await charged(server, 'gone') > 0; i++) await store.markRead('150', [at('a', 2 + i)])
@@ -348,7 +349,7 @@ t.test('counting does not create or use a room, and a lost room has no unread en
   const server = await redisServer(t)
   const store = open(t, server)
   const [first] = await fill(store, 'a', 3)
-  while (await charged(server, 'a') === 0);
+  await eventually(async () => await charged(server, 'a') !== 0)
   const used = await server.client.zscore('fastify-chat:{store}:used', 'a')
   const snapshot = async () => [(await server.client.keys('*')).sort(), await server.client.hgetall('fastify-chat:{a}:room')]
   const before = await snapshot()
@@ -356,7 +357,7 @@ t.test('counting does not create or use a room, and a lost room has no unread en
   t.match(await store.read('b', { ...uncounted, readPosition: first! }), { unread: 0, more: false, complete: true, entries: [], head: { offset: 0 } })
   t.strictSame(await snapshot(), before)
   await fill(store, 'c', 1)
-  while (await charged(server, 'c') === 0);
+  await eventually(async () => await charged(server, 'c') !== 0)
   t.equal(await server.client.zscore('fastify-chat:{store}:used', 'a'), used)
   await server.client.del('fastify-chat:{a}:room')
   t.equal(await unread(store, 'a', first!), 0)
@@ -367,7 +368,7 @@ t.test('where the keys of a script must share a hash slot, each room is counted 
   // As a proxy before a Cluster does, it takes commands of all slots.
   const server = await redisServer(t, { tcp: true, args: ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] })
   await server.client.cluster('ADDSLOTSRANGE', 0, 16_383)
-  while (!(await server.client.cluster('INFO') as string).includes('cluster_state:ok'));
+  await eventually(async () => (await server.client.cluster('INFO') as string).includes('cluster_state:ok'))
   const store = open(t, server)
   const rooms = upTo(20).map((i) => `room${i}`)
   const positions = await Promise.all(rooms.map(async (room) => (await fill(store, room, 3))[0]!))
@@ -403,6 +404,6 @@ t.test('a count finds the content of deleted entries that is overdue', { skip },
   // Another node deleted it, and died.
   await server.client.hset(state, 'changes', [...numbers.slice(0, 11), '1', `${Date.now() - 60_000}`].join(' '))
   await store.read('a', { ...uncounted, readPosition: first! })
-  while ((await server.client.hget(state, 'changes'))!.split(' ')[11] !== '0');
+  await eventually(async () => (await server.client.hget(state, 'changes'))!.split(' ')[11] === '0')
   t.strictSame(bodies(await store.read('a', all)), ['', 'x', 'x'])
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { directory } from './directory.ts'
+import { eventually } from './eventually.ts'
 import { executable } from './executable.ts'
 import { freePort } from './free-port.ts'
 
@@ -104,12 +105,12 @@ export async function redisCluster (t: Test, masters: number): Promise<Cluster> 
   return cluster
 }
 
-/** Resolves when a node knows its whole Cluster. There is no event for it, so the node is polled. */
+/** Resolves when a node knows its whole Cluster. */
 async function formed (client: Redis, masters: number): Promise<void> {
-  for (;;) {
+  await eventually(async () => {
     const info = await client.cluster('INFO') as string
-    if (info.includes('cluster_state:ok') && info.includes(`cluster_size:${masters}`)) return
-  }
+    return info.includes('cluster_state:ok') && info.includes(`cluster_size:${masters}`)
+  })
 }
 
 /** Resolves when a server has logged a text. */
