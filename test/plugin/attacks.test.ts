@@ -1,6 +1,7 @@
-// Runs the attacks of test/faults/ with lower limits, and for a number of steps instead of a duration.
+// Runs attacks of test/faults/ with lower limits, and for a number of steps instead of a duration: one on each bound, in full all.
 import t from 'tap'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { attacks } from '../faults/attacks.ts'
 import type { ServerConfig } from '../faults/server.ts'
 import { underAttack } from '../faults/under-attack.ts'
@@ -41,9 +42,6 @@ const lowered: ServerConfig = {
 /** The bounds of a backend whose writes wait. */
 const ofWrites = { storeBytes: 8 * MiB, inFlightBytes: 8 * MiB }
 
-/** Attacks on stored data. The other attacks don't depend on the store. */
-const onStores = Object.keys(attacks).filter((name) => /new rooms|room each/.test(name))
-
 async function attacked (t: Parameters<typeof underAttack>[0], name: string, config: ServerConfig): Promise<void> {
   const last = name.startsWith('data of') ? STEPS_OF_OBJECTS : STEPS
   let steps = 0
@@ -53,12 +51,21 @@ async function attacked (t: Parameters<typeof underAttack>[0], name: string, con
   t.equal(received, posted, `no message is lost in another room; the server's heap peaked at ${peak.heap} MiB`)
 }
 
-for (const name of Object.keys(attacks)) {
+/** Attacks on stored data. The other attacks don't depend on the store. */
+const onStores = Object.keys(attacks).filter((name) => /new rooms|room each/.test(name))
+
+/** Attacks on `storeBytes`, `totalPendingBytes` and `receiveBudget`. */
+const onMemory = ['data of thousands of objects, in new rooms', 'pages of history that nobody reads', 'messages that are never finished']
+
+for (const name of full(Object.keys(attacks), onMemory)) {
   t.test(`memory: the server and other rooms survive ${name}`, (t) => attacked(t, name, lowered))
 }
 
-for (const name of onStores) {
+for (const name of full(onStores, ['data of thousands of objects, in a room each'])) {
   t.test(`lmdb: the server and other rooms survive ${name}`, (t) => attacked(t, name, { ...lowered, bounds: ofWrites, data: directory(t) }))
+}
+
+for (const name of full(onStores, [])) {
   t.test(`redis: the server and other rooms survive ${name}`, { skip }, async (t) => {
     const { socket } = await redisServer(t, { args: ['--maxmemory', '24mb', '--maxmemory-policy', 'noeviction'] })
     await attacked(t, name, { ...lowered, bounds: ofWrites, redis: socket })
