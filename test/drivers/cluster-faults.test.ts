@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { Participant, chatNode, until, type ChatNode } from '../support/chat-cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { full } from '../support/full.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { protocol, V1Client } from '../support/v1-client.ts'
@@ -25,7 +27,7 @@ interface Cluster {
 interface Conversation extends Cluster {
   readonly t: Test
   readonly room: string
-  /** Two on each node, until a fault moves them. */
+  /** As many on each node, until a fault moves them. */
   readonly participants: readonly Participant[]
 }
 
@@ -146,13 +148,16 @@ const faults: Record<string, Fault> = {
   "the nodes' subscriptions are killed": {
     keepsConnections: true,
     async make ({ server, participants }) {
-      for (let times = 0; times < 10; times++) {
+      for (let times = 0; times < full(10, 3); times++) {
         await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
         await progress(participants, 5)
       }
     }
   }
 }
+
+/** One fault of a node, one of Redis, and one of the network. */
+const FEW = ['a node is killed', 'Redis is killed and restarted on its append-only file', "the nodes' subscriptions are killed"]
 
 t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
   const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
@@ -161,10 +166,11 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
   const nodes = await Promise.all(urls.map((url) => chatNode(t, url, IN_FLIGHT)))
 
   for (let run = 1; run <= runs; run++) {
-    for (const [i, [title, { make, loses = false, keepsConnections = false }]] of Object.entries(faults).entries()) {
+    for (const [i, title] of full(Object.keys(faults), FEW).entries()) {
+      const { make, loses = false, keepsConnections = false } = faults[title]!
       await t.test(`${title}: every acknowledged message arrives once, in one order, at all members`, async (t) => {
         const room = `${run}.${i}`
-        const participants = await Promise.all(Array.from({ length: 6 }, (_, i) => {
+        const participants = await Promise.all(Array.from({ length: full(6, 3) }, (_, i) => {
           let next = i
           return Participant.join(t, { name: `p${i}`, room, port: () => nodes[next++ % nodes.length]!.port })
         }))
@@ -201,12 +207,13 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
     await member.hello()
     let position: string | undefined
     // The answer of Redis may still be delayed by the last fault.
-    while (position === undefined) {
+    await eventually(async () => {
       member.say({ type: 'join', room })
       const message = await member.next()
       if (message.type === 'joined') ({ position } = message)
       else t.match(message, { type: 'error', code: 'unavailable' })
-    }
+      return position !== undefined
+    })
     const answers = async (ids: string[], more = {}) => {
       for (const id of ids) member.say({ type: 'post', room, id, text: id, ...more })
       const answers: Array<{ id?: string, code?: string }> = []
@@ -218,7 +225,7 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
     }
 
     process.kill(server.pid, 'SIGSTOP')
-    const ids = Array.from({ length: 2_000 }, (_, i) => `${i}`)
+    const ids = Array.from({ length: full(2_000, 500) }, (_, i) => `${i}`)
     const first = await answers(ids)
     const codes = first.map(({ code }) => code)
     process.kill(server.pid, 'SIGCONT')
@@ -226,11 +233,13 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
     t.ok(unknown > 0 && unknown <= IN_FLIGHT, 'no more than the in-flight limit')
     t.equal(codes.filter((code) => code === 'unavailable').length, ids.length - unknown)
 
-    for (let open = ids; open.length > 0;) {
-      const again = open.slice(0, IN_FLIGHT / 2)
+    let left = ids
+    await eventually(async () => {
+      const again = left.slice(0, IN_FLIGHT / 2)
       const stored = new Set((await answers(again, { since: position })).filter(({ code }) => code === undefined).map(({ id }) => id))
-      open = open.filter((id) => !stored.has(id))
-    }
+      left = left.filter((id) => !stored.has(id))
+      return left.length === 0
+    })
     t.equal(await server.client.xlen(`fastify-chat:{${room}}:log`), ids.length, 'each is stored once')
   })
 })

@@ -8,6 +8,7 @@ import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
+import { eventually } from '../support/eventually.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
@@ -33,15 +34,19 @@ function silentScripts (t: Test, server: RedisServer): RoomScripts {
 
 /** Retries a call while Redis is unavailable or its outcome is unknown. */
 async function atLast<T> (call: () => Promise<T>, failures: unknown[] = []): Promise<T> {
-  for (;;) {
+  let result: T
+  await eventually(async () => {
     try {
-      return await call()
+      result = await call()
+      return true
     } catch (error) {
       const { code } = error as { code?: string }
       if (code !== 'FST_CHAT_UNKNOWN' && code !== 'FST_CHAT_UNAVAILABLE') throw error
       failures.push(code)
+      return false
     }
-  }
+  })
+  return result!
 }
 
 const losses: Record<string, (server: RedisServer) => Promise<unknown>> = {

@@ -13,6 +13,7 @@ import { StoreUnavailable } from '../../src/errors.ts'
 import { Reactions } from '../../src/drivers/reactions.ts'
 import type { Entry, Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { writable } from '../support/lmdb-commits.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 
@@ -334,11 +335,11 @@ t.test('clear forgets changes, and their rows are removed in steps', async (t) =
 
 t.test('a flood of changes keeps the file within its limit, and used rooms stay', async (t) => {
   const path = directory(t)
-  const storeBytes = 8 * MiB
+  const [storeBytes, rooms] = [full(8, 4) * MiB, full(400, 200)]
   const store = await opened(t, { storeBytes }, path)
   let [room, largest] = [0, 0]
   const flood = async () => {
-    while (room < 400) {
+    while (room < rooms) {
       const name = `room ${++room}`
       const { position } = await store.append(name, says('x'))
       await store.amend(name, position, { by: 'ada', change: edit('y'.repeat(8_000)) })
@@ -350,7 +351,7 @@ t.test('a flood of changes keeps the file within its limit, and used rooms stay'
   t.ok(largest < 1.5 * storeBytes && largest > 0.5 * storeBytes, `${largest / storeBytes} times the limit`)
   const names = []
   for await (const page of store.rooms()) names.push(...page)
-  t.ok(names.includes('room 400') && !names.includes('room 1'))
+  t.ok(names.includes(`room ${rooms}`) && !names.includes('room 1'))
   await store.close()
   t.match(await verifyStore(path, () => {}), { rooms: names.length })
 })

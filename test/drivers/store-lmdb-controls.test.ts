@@ -12,6 +12,7 @@ import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StoreUnknown } from '../../src/errors.ts'
 import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { failingCommits, writable } from '../support/lmdb-commits.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 
@@ -222,11 +223,11 @@ t.test('at least the bytes of the pages in use are charged for controls', async 
 
 t.test('a flood of rooms with controls keeps the file within its limit, and used rooms stay', async (t) => {
   const path = directory(t)
-  const storeBytes = 4 * MiB
+  const [storeBytes, rooms] = [full(4, 2) * MiB, full(4_000, 2_000)]
   const store = await opened(t, { storeBytes }, path)
   let [room, largest] = [0, 0]
   const flood = async () => {
-    while (room < 4_000) {
+    while (room < rooms) {
       const name = `room ${++room}`
       await Promise.all(upTo(5).map((i) => store.control(name, removal(`member ${i}`, 'x'.repeat(200)))))
       largest = Math.max(largest, statSync(join(path, 'data.mdb')).size)
@@ -235,8 +236,8 @@ t.test('a flood of rooms with controls keeps the file within its limit, and used
   await Promise.all(Array.from({ length: 20 }, flood))
   t.ok(largest < 1.5 * storeBytes && largest > 0.5 * storeBytes, `${largest / storeBytes} times the limit`)
   const names = await roomsOf(store)
-  t.ok(names.includes('room 4000') && !names.includes('room 1'))
-  t.ok(await isRemembered(store, 'room 4000', (await store.read('room 4000', all)).head.change.revision))
+  t.ok(names.includes(`room ${rooms}`) && !names.includes('room 1'))
+  t.ok(await isRemembered(store, `room ${rooms}`, (await store.read(`room ${rooms}`, all)).head.change.revision))
 })
 
 t.test('a followed room of too many controls loses all but the newest, and no entry', async (t) => {

@@ -11,6 +11,7 @@ import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StoreUnavailable, StoreUnknown } from '../../src/errors.ts'
 import { READ_POSITIONS_TTL, type ReadPosition, type Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { holdDate } from '../support/held-clock.ts'
 import { failingCommits, writable, writtenBy } from '../support/lmdb-commits.ts'
 import { holdClock, idle, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
@@ -255,13 +256,13 @@ t.test('a use that is not on disk yet keeps read positions from being removed', 
 
 t.test('a flood of members keeps the file within its limit, and used members and rooms stay', async (t) => {
   const path = directory(t)
-  const storeBytes = 4 * MiB
+  const [storeBytes, members] = [full(4, 2) * MiB, full(10_000, 4_000)]
   const store = await opened(t, { storeBytes }, path)
   await store.append('used', says('x'))
   await store.markRead('used', inRooms(20))
   let [member, largest] = [0, 0]
   const flood = async () => {
-    while (member < 10_000) {
+    while (member < members) {
       const number = ++member
       await store.markRead(`member ${number}`, inRooms(20))
       if (number % 50 !== 0) continue
@@ -272,7 +273,7 @@ t.test('a flood of members keeps the file within its limit, and used members and
   }
   await Promise.all(Array.from({ length: 50 }, flood))
   t.ok(largest < 1.5 * storeBytes && largest > 0.4 * storeBytes, `${largest / storeBytes} times the limit`)
-  t.equal((await store.readPositions('member 10000')).length, 20)
+  t.equal((await store.readPositions(`member ${members}`)).length, 20)
   t.strictSame(await store.readPositions('member 1'), [])
   await store.close()
   const { rows, uses } = await membersIn(path)

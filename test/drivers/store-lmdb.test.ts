@@ -9,6 +9,7 @@ import { directory } from '../support/directory.ts'
 import { storeContract } from '../../src/contract/store.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
+import { full } from '../support/full.ts'
 import { holdDate } from '../support/held-clock.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 import { tick } from '../support/tick.ts'
@@ -211,7 +212,7 @@ t.test('a room whose name is too long for the disk is rejected', async (t) => {
 
 t.test('a flood of new rooms keeps the file within its limit, and used rooms stay', async (t) => {
   const path = directory(t)
-  const storeBytes = 8 * MiB
+  const storeBytes = full(8, 4) * MiB
   const store = await opened(t, { storeBytes }, path)
   const size = () => statSync(join(path, 'data.mdb')).size
   const follower = await Follower.of(store, 'followed')
@@ -219,7 +220,7 @@ t.test('a flood of new rooms keeps the file within its limit, and used rooms sta
   const removed: Array<[room: string, position: string]> = []
   let [posted, largest] = [0, 0]
   const flood = async () => {
-    while (posted < 3_000) {
+    while (posted < full(3_000, 1_000)) {
       const room = `room ${++posted}`
       const beginning = (await store.read(room, all)).head.position
       const { position } = await store.append(room, says('x'.repeat(15_900), { key: 'k', from: { id: 'i', name: 'n' } }))

@@ -19,10 +19,10 @@ const MANY = 1_000_000_000
 const HEAP = 140
 
 /** Steps of all attackers together. They send several times what the store may hold. */
-const STEPS = 2_000
+const STEPS = full(2_000, 1_200)
 
 /** Steps of attacks with data of thousands of objects, each of which takes 300 KiB and 20 times the CPU time of a text. */
-const STEPS_OF_OBJECTS = 600
+const STEPS_OF_OBJECTS = full(600, 200)
 
 const lowered: ServerConfig = {
   bounds: { storeBytes: 8 * MiB },

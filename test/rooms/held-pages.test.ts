@@ -4,6 +4,7 @@ import type { FastifyChatOptions, Store } from '../../src/index.ts'
 import { HeldPages } from '../../src/rooms/replay/held-pages.ts'
 import { chat } from '../support/chat-app.ts'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { gate } from '../support/gate.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { texts, type V1Client } from '../support/v1-client.ts'
@@ -60,8 +61,8 @@ async function heldChat (t: Test, members: number, action: string) {
   }
 }
 
-t.test('1,000 joins that wait for the app keep at most 8 MiB of pages, and are all answered', async (t) => {
-  const members = 1_000
+t.test('joins that wait for the app keep at most 8 MiB of pages, and are all answered', async (t) => {
+  const members = full(1_000, 300)
   const { app, clients, hold, askedFor } = await heldChat(t, members, 'join')
   await app.chat.members('a')
   const first = hold()
@@ -83,8 +84,8 @@ t.test('1,000 joins that wait for the app keep at most 8 MiB of pages, and are a
   for (const client of clients) if (texts([await client.expect('message')])[0] !== 'last') t.fail('not the last message')
 })
 
-t.test('400 requests for rooms that wait for the app keep at most 8 MiB of messages', async (t) => {
-  const members = 400
+t.test('requests for rooms that wait for the app keep at most 8 MiB of messages', async (t) => {
+  const members = full(400, 250)
   const { store, clients, hold, askedFor } = await heldChat(t, members, 'history')
   const rooms = Array.from({ length: 8 }, (_, i) => `r${i}`)
   const read = await Promise.all(rooms.map(async (room) => {

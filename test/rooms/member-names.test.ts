@@ -3,6 +3,7 @@ import { invalidNames, validNames } from '../../conformance/member-names.ts'
 import { checkName } from '../../src/member-name.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, state } from '../support/chat-client.ts'
+import { full } from '../support/full.ts'
 import { refused } from '../support/websocket-client.ts'
 
 const given = validNames.filter(([, name]) => name !== '')
@@ -63,8 +64,10 @@ t.test('an invalid name is rejected with the rule that it breaks', async (t) => 
 })
 
 t.test('a name with any one code point is in NFKC and unchanged the second time, or invalid', async (t) => {
+  // Few code points of the later planes are assigned.
+  const last = full(0x10ffff, 0x1ffff)
   const changed: string[] = []
-  for (let code = 0; code <= 0x10ffff; code++) {
+  for (let code = 0; code <= last; code++) {
     for (const given of [String.fromCodePoint(code), `x${String.fromCodePoint(code)}`]) {
       const { name } = checkName(given)
       if (name !== undefined && (checkName(name).name !== name || name.normalize('NFKC') !== name)) changed.push(given)

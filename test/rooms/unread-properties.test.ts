@@ -4,11 +4,12 @@ import { memory, type Backend } from '../../src/index.ts'
 import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { redis } from '../../src/drivers/redis/backend.ts'
 import { directory } from '../support/directory.ts'
+import { full } from '../support/full.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { KEPT, runUnread, unreadSteps } from '../support/unread-load.ts'
 import { UnreadNodes } from '../support/unread-nodes.ts'
 
-const runs = Number(process.env['UNREAD_RUNS'] ?? 12)
+const runs = Number(process.env['UNREAD_RUNS'] ?? full(12, 4))
 const history = { historyEntries: KEPT }
 
 /** Returns the backend of each node. */

@@ -6,6 +6,7 @@ import type { EchoOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
+import { full } from '../support/full.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
@@ -262,7 +263,7 @@ t.test('the server stops reading from a client that does not read, and loses not
 
   client.socket.pause()
   const message = Buffer.alloc(16 * 1024)
-  const count = 4_096
+  const count = full(4_096, 2_048)
   const sent = createHash('sha1')
   for (let i = 0; i < count; i++) {
     message.writeUInt32BE(i)
