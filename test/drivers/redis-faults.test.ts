@@ -9,6 +9,7 @@ import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { eventually } from '../support/eventually.ts'
+import { full } from '../support/full.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
@@ -189,7 +190,7 @@ t.test('a connection that is cut between any two publications loses no change', 
   const store = new RedisStore({ url: `redis://127.0.0.1:${line.port}`, timeout: 1_000 }, never)
   t.teardown(() => store.close())
   const peer = open(t, server)
-  const calls = 24
+  const calls = full(24, 10)
   for (const cut of upTo(calls - 1)) {
     const room = `cut-${cut}`
     const follower = await Follower.of(store, room)
