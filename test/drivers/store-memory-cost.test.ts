@@ -2,7 +2,6 @@ import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft, ReadPosition } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
-import { full } from '../support/full.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { append, begin, deletion, edit, end, fill, react, removal, says } from '../../src/contract/store/entries.ts'
 
@@ -186,9 +185,9 @@ async function only (store: MemoryStore, name: string, streaming = false): Promi
 
 for (const [title, add] of Object.entries(shapes)) {
   t.test(`the memory store charges what it uses: ${title}`, async (t) => {
-    const charge = full(4, 2) * MiB
+    const charge = 4 * MiB
     const warm = new MemoryStore()
-    for (let i = 0; i < 2_000 && warm.bytes < charge / 4; i++) await add(warm, i)
+    for (let i = 0; i < 2_000 && warm.bytes < MiB; i++) await add(warm, i)
     await warm.close()
     const store = new MemoryStore({ historyEntries: title.includes('one is left') ? 1 : 1_000_000, historyBytes: Infinity, rooms: Infinity })
     t.teardown(() => store.close())

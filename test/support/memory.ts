@@ -9,7 +9,7 @@ export const collectGarbage = runInNewContext('gc') as () => void
 
 /** Returns the bytes in use after garbage collection, in V8's heap and in array buffers outside of it. */
 export async function memoryInUse (): Promise<number> {
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < 3; i++) {
     // Array buffers are freed a tick after their owner.
     await tick()
     collectGarbage()
