@@ -39,7 +39,10 @@ export async function openPage (t: Test, browser: Browser, url: string, { name, 
 export function watch (page: Page): PageWindow {
   const complaints = complaintsOf(page)
   const [sent, sockets]: [string[], string[]] = [[], []]
-  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`))
+  page.on('requestfailed', (request) => {
+    // A reload ends the requests of the document before.
+    if (!/ABORTED/.test(request.failure()?.errorText ?? '')) complaints.push(`failed: ${request.url()}`)
+  })
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`)
   })
