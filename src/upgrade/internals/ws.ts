@@ -2,13 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { WebSocket } from 'ws'
 import type { ByteReader, FrameParser } from '../../connection/frame-parser.ts'
 
-type Parse = (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
-
-type Final = (callback: () => void) => void
-
 type Listener = (this: WsReceiver, ...args: any[]) => void
-
-const byteReader = Symbol('byte reader')
 
 /** Options of a receiver. It has each under the same name, after an underscore. */
 const OPTIONS = [
@@ -23,13 +17,9 @@ const OPEN = { errorEmitted: false, finished: false, needDrain: false } as const
  * the zlib stream. A callback of that stream that is still pending then throws, which ends the process.
  */
 interface WsReceiver extends EventEmitter {
-  /** `ws` pauses the socket if it returns false. */
-  write: (chunk: Buffer) => boolean
   end (): void
-  readonly _write: Parse
-  _final?: Final
+  readonly _write: (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
   destroy (error: Error): void
-  [byteReader]?: ByteReader
 }
 
 type WsWebSocket = WebSocket & { _receiver: WsReceiver | WsParser, readonly _extensions: object }
@@ -69,10 +59,7 @@ class WsParser implements FrameParser {
 
   get _writableState (): typeof OPEN { return OPEN }
 
-  write (chunk: Buffer): true {
-    this.#reader.read(chunk)
-    return true
-  }
+  write (chunk: Buffer): boolean { return passOn(chunk, this.#reader) }
 
   end (): void { this.#receiver.end() }
 
@@ -93,18 +80,17 @@ function receiverLike (websocket: WsWebSocket): CreateReceiver {
   return (websocket, reader) => {
     const receiver = new Receiver({ ...options, extensions: websocket._extensions })
     for (const [event, listener] of listeners) receiver.on(event, listener)
-    receiver.on('message', passMessage)
-    return Object.assign(receiver, { [owner]: websocket, [byteReader]: reader, write: readBytes, _final: endReading })
+    receiver.on('message', (data: Buffer, isBinary: boolean) => reader.received({ data, isBinary }))
+    return Object.assign(receiver, {
+      [owner]: websocket,
+      write: (chunk: Buffer) => passOn(chunk, reader),
+      _final: (onParsed: () => void) => reader.end(onParsed)
+    })
   }
 }
 
-const readBytes = function (this: WsReceiver, chunk: Buffer): boolean {
-  this[byteReader]!.read(chunk)
+/** Takes the place of a receiver's `write`. `ws` pauses the socket if it returns false. */
+function passOn (chunk: Buffer, reader: ByteReader): boolean {
+  reader.read(chunk)
   return true
 }
-
-const passMessage = function (this: WsReceiver, data: Buffer, isBinary: boolean): void {
-  this[byteReader]!.received({ data, isBinary })
-}
-
-const endReading: Final = function (this: WsReceiver, callback) { this[byteReader]!.end(callback) }
