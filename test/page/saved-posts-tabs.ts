@@ -6,6 +6,7 @@ import type { SavedPost } from '../../src/client/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { dist } from '../support/compiled.ts'
+import { eventually } from '../support/eventually.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 
 /** What a test page offers. */
@@ -107,7 +108,7 @@ export const call = {
 
 /** Resolves when no posts are saved any more. */
 export async function sent (page: Page): Promise<void> {
-  while ((await call.list(page)).length > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  await eventually(async () => (await call.list(page)).length === 0)
 }
 
 export async function crash (context: BrowserContext, { page }: Tab): Promise<void> {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { launch, skip } from '../support/chromium.ts'
+import { eventually } from '../support/eventually.ts'
 import { randomRounds } from './saved-posts-rounds.ts'
 import { call, crash, sent, setUp, tabs, takeDown, type TestPage } from './saved-posts-tabs.ts'
 
@@ -30,7 +31,7 @@ t.test('the saved posts of a page', { skip }, async (t) => {
       t.equal(await page.evaluate(() => 'locks' in navigator && navigator.locks !== undefined), !isLease)
       network.silence()
       await call.write(page, ['in flight'])
-      while (app.chat.stats().posts < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+      await eventually(() => app.chat.stats().posts > 0)
       takeDown(network)
       await call.write(page, ['offline'])
       await page.reload()
@@ -74,7 +75,7 @@ t.test('the saved posts of a page', { skip }, async (t) => {
     await call.write(page, ['a', 'b']).catch(() => { /* not saved */ })
     await page.waitForFunction(() => (window as unknown as TestPage).errors.length > 0)
     t.match(await call.errors(page), [/IndexedDB is not available/])
-    while ((await texts()).length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    await eventually(async () => (await texts()).length === 2)
     t.same(await texts(), ['a', 'b'])
     t.equal((await call.errors(page)).length, 1)
   })
