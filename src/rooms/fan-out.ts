@@ -5,7 +5,7 @@ import type { RoomSignal } from './batch/signal.ts'
 import type { Membership } from './membership/membership.ts'
 import type { Cursor, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
-import { atEndOfTick } from '../connection/tick.ts'
+import { atEndOfTick, currentTick } from '../connection/tick.ts'
 
 /** Memberships that the fan-out writes to before it yields to the event loop. */
 const MEMBERSHIPS_PER_SLICE = 512
@@ -25,7 +25,8 @@ const PAUSE_FACTOR = 1
 
 /**
  * Writes a room's batches to its memberships. The entries and changes of one tick are joined into one buffer for each format. Each
- * membership receives the buffer in one write. A batch is written to all memberships before the next begins.
+ * membership receives the buffer in one write. A batch is written to all memberships before the next begins. A room that has one post
+ * per tick doesn't wait for the end of the tick: there is nothing to join, and other rooms would wait for its post to be written.
  */
 export class FanOut {
   readonly #flushInterval: number
@@ -45,6 +46,11 @@ export class FanOut {
   #batchReceivedAt = 0
   /** `performance.now()` at the end of the pause; 0 for none. */
   #pausedUntil = 0
+  /** Number of the last tick with an entry or a change, and how many it had. */
+  #lastTick = -1
+  #inTick = 0
+  /** Whether the tick before that had at most one. */
+  #wasQuiet = true
 
   /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
   constructor (room: string, flushInterval: number, waiting: Waiting, counters: Counters) {
@@ -88,15 +94,16 @@ export class FanOut {
   /** Called when the entry at a position is no longer kept. */
   forget (position: Position): void { this.#queue.forget(position) }
 
+  /** Adds entries. Call `deliver` afterwards. */
   push (entries: readonly Entry[]): void {
     if (this.#memberships.size === 0) return this.#queue.skip(entries, [])
     if (this.#counters.timings !== undefined && this.#receivedAt === 0) this.#receivedAt = performance.now()
     this.#queue.push(entries)
-    this.#enqueued()
+    this.#count(entries.length)
   }
 
   /**
-   * Call it after `push`.
+   * Adds changes. Call it after `push`, and `deliver` afterwards.
    * @param changes none if `reached` is as before
    * @param reached number of the last change that the store has delivered, in a change or in an entry
    */
@@ -105,7 +112,14 @@ export class FanOut {
     this.#reached = reached
     if (this.#memberships.size === 0) return this.#queue.skip([], changes)
     this.#queue.change(changes, reached)
-    this.#enqueued()
+    this.#count(changes.length)
+  }
+
+  /** Writes what was pushed and changed: at once if the room is quiet, else at the end of the tick. */
+  deliver (): void {
+    if (this.#queue.isEmpty) return
+    if (this.#isQuiet) this.#run()
+    else this.#enqueued()
   }
 
   /** Called when the store has begun to deliver what follows this head. */
@@ -129,6 +143,22 @@ export class FanOut {
   #enqueued (): void {
     if (this.#queue.isFull) this.flush()
     else this.#schedule()
+  }
+
+  #count (added: number): void {
+    const tick = currentTick()
+    if (tick !== this.#lastTick) {
+      this.#lastTick = tick
+      this.#wasQuiet = this.#inTick <= 1
+      this.#inTick = 0
+    }
+    this.#inTick += added
+  }
+
+  /** Whether nothing is likely to be added in this tick that could be written together with what waits. */
+  get #isQuiet (): boolean {
+    return this.#wasQuiet && this.#inTick === 1 && !this.#scheduled && this.#flushInterval === 0 && this.#pausedUntil === 0 &&
+      this.#memberships.size <= MEMBERSHIPS_PER_SLICE
   }
 
   #schedule (): void {

@@ -151,6 +151,7 @@ export class Room {
     if (page.changes.length > 0) this.#ownReactions.deliver(page.changes)
     this.#fanOut.change(page.changes, page.head.change.number)
     this.#delivered.advance(page.head)
+    this.#fanOut.deliver()
     if (this.#listeners === undefined) return
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
