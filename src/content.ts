@@ -10,7 +10,7 @@ const loneSurrogates = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
 export interface Content { readonly body: string | Uint8Array, readonly data: string | undefined }
 
 /** Returns an FNV-1a hash, to distinguish a repeated post from another post with the same id. Not cryptographic. */
-export function contentHash ({ body, data }: Content): string {
+export function contentHash (body: Content['body'], data: Content['data']): string {
   const content = data === undefined ? body : `${JSON.stringify(body)},${data}`
   let hash = 0x811c9dc5 ^ content.length
   for (let i = 0; i < content.length; i++) {

@@ -70,7 +70,7 @@ export class FrameGuard {
     const read = this.#scanner === undefined && this.#guarded.open ? this.#read(chunk, at) : undefined
     if (read !== undefined) {
       passing.parsed()
-      return read.byteOffset - chunk.byteOffset + read.length
+      return read
     }
     const scanner = this.#scanner ?? idle
     const message = this.#message
@@ -93,18 +93,18 @@ export class FrameGuard {
 
   ended (): void { clearTimeout(this.#deadline) }
 
-  /** Reads a message or a pong that is one frame. Returns its payload, undefined if `ws` must parse it. */
-  #read (chunk: Buffer, at: number): Buffer | undefined {
+  /** Reads a message or a pong that is one frame. Returns the index after it, undefined if `ws` must parse it. */
+  #read (chunk: Buffer, at: number): number | undefined {
     const message = wholeMessage(chunk, at, this.#limits.payload)
     if (message !== undefined) {
       this.#guarded.received(message)
-      return message.data
+      return message.end
     }
     const pong = wholePong(chunk, at)
     if (pong === undefined) return undefined
     this.#countControls(1)
     this.#guarded.receivedPong(pong)
-    return pong
+    return pong.byteOffset - chunk.byteOffset + pong.length
   }
 
   /** Takes over the idle scanner within a message, and gives it up afterwards. */

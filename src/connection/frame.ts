@@ -26,15 +26,17 @@ export function frameHeader (length: number, opcode: number): Buffer {
   return bytes
 }
 
-/** Returns the frames of all payloads in one buffer. */
-export function frames (payloads: readonly Payload[]): Framed {
+/** Returns the frames of all payloads in one buffer, after the bytes of `before`. */
+export function frames (payloads: readonly Payload[], before?: Buffer): Framed {
   const lengths = payloads.map(byteLength)
-  let size = 0
+  let end = before?.length ?? 0
+  let size = end
   for (const length of lengths) size += headerLength(length) + length
   const bytes = Buffer.allocUnsafe(size)
-  let end = 0
-  // `map`, because an empty array that is pushed to grows to 17 places.
-  const ends = payloads.map((payload, i) => { end = put(bytes, end, FIN | opcodeOf(payload), lengths[i]!, payload); return end })
+  if (before !== undefined) bytes.set(before)
+  // The array of lengths becomes that of the ends.
+  const ends = lengths
+  for (let i = 0; i < payloads.length; i++) ends[i] = end = put(bytes, end, FIN | opcodeOf(payloads[i]!), lengths[i]!, payloads[i]!)
   return { bytes, ends }
 }
 
@@ -56,7 +58,8 @@ function headerLength (length: number): number {
 /** Writes a frame at the offset `at`. Returns the offset after it. */
 function put (bytes: Buffer, at: number, first: number, length: number, payload: Payload): number {
   const start = putHeader(bytes, at, first, length)
-  if (typeof payload === 'string') bytes.write(payload, start)
+  // ASCII is written much faster as latin1.
+  if (typeof payload === 'string') bytes.write(payload, start, length === payload.length ? 'latin1' : 'utf8')
   else bytes.set(payload, start)
   return start + length
 }

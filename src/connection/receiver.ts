@@ -37,7 +37,7 @@ const DELIVERY_TIMEOUT = 5_000
 const BUFFER_OVERHEAD = 512
 
 /** Returns the bytes charged for a message, for a part of an incomplete one, or for a read that waits. */
-export function receivedCost ({ length }: Uint8Array): number { return length + BUFFER_OVERHEAD }
+export function receivedCost ({ length }: { readonly length: number }): number { return length + BUFFER_OVERHEAD }
 
 /**
  * Passes the messages of one connection to its handler, one at a time. Charges the bytes that aren't handled yet to the budget
@@ -82,12 +82,12 @@ export class Receiver extends ChargingHolder {
 
   receive (message: Message): void {
     this.#messagesReceived++
-    this.#bytesReceived += message.data.length
+    this.#bytesReceived += message.length
     if (!this.#source.open || this.#handler === undefined) return
     try {
       const pending = this.#handler.receive(message)
       if (pending === undefined) return
-      this.#handling = receivedCost(message.data)
+      this.#handling = receivedCost(message)
       this.charge(this.#handling)
       this.hold(pending)
     } catch (error) {

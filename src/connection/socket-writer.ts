@@ -67,7 +67,7 @@ export class SocketWriter extends ChargingHolder implements Writer, Corked {
     if (!this.#mayWrite()) return false
     this.#messagesSent += messages
     if (own !== undefined && framed.length < SMALL_BATCH) {
-      this.#writeOwn(Buffer.concat([framed, frames(own).bytes]))
+      this.#writeOwn(frames(own, framed).bytes)
       return true
     }
     this.#bytesSent += framed.length

@@ -1,11 +1,13 @@
 /** A stream that buffers writes until it is uncorked. */
 export interface Corked { uncork (): void }
 
+const NOTHING: readonly never[] = []
+
 let tick = 0
 let time: number | undefined
 let scheduled = false
-let flushes: Array<() => void> = []
-let corked: Corked[] = []
+let flushes: Array<() => void> | undefined
+let corked: Corked[] | undefined
 
 /** Returns the number of the current tick. */
 export function currentTick (): number {
@@ -24,13 +26,16 @@ export function tickTime (): number {
  * Calls `flush` when all readable sockets have been read in this tick. A microtask would run after each socket.
  */
 export function atEndOfTick (flush: () => void): void {
-  flushes.push(flush)
+  // A literal, because an empty array grows to 17 places.
+  if (flushes === undefined) flushes = [flush]
+  else flushes.push(flush)
   schedule()
 }
 
 /** Uncorks the stream after the functions of `atEndOfTick`, so that replies and flushed batches are sent in one write. */
 export function uncorkAtEndOfTick (stream: Corked): void {
-  corked.push(stream)
+  if (corked === undefined) corked = [stream]
+  else corked.push(stream)
   schedule()
 }
 
@@ -42,8 +47,8 @@ function schedule (): void {
 }
 
 function endTick (): void {
-  const flushing = flushes
-  flushes = []
+  const flushing = flushes ?? NOTHING
+  flushes = undefined
   let begun = 0
   try {
     for (const flush of flushing) {
@@ -52,12 +57,12 @@ function endTick (): void {
     }
   } finally {
     // If one throws, the remaining ones run in the next tick.
-    if (begun < flushing.length) flushes.unshift(...flushing.slice(begun))
-    const uncorking = corked
-    corked = []
+    if (begun < flushing.length) flushes = [...flushing.slice(begun), ...flushes ?? []]
+    const uncorking = corked ?? NOTHING
+    corked = undefined
     for (const stream of uncorking) stream.uncork()
     tick++
     scheduled = false
-    if (flushes.length + corked.length > 0) schedule()
+    if (flushes !== undefined || corked !== undefined) schedule()
   }
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Message } from './message.ts'
+import { Message } from './message.ts'
 
 /** First bytes of a frame that carries a whole message, which isn't deflated. RFC 6455, section 5.2. */
 const [WHOLE_TEXT, WHOLE_BINARY] = [0x81, 0x82]
@@ -16,8 +16,8 @@ const MASKED = 0x80
 /** Bytes of the masking key. */
 const KEY = 4
 
-/** Bytes of a payload from which it is unmasked by words. */
-const LONG = 64
+/** Bytes of a payload from which it is unmasked by words. For a shorter one, the array of words costs more than it saves. */
+const LONG = 96
 
 /** Set in each byte of a word that isn't ASCII. */
 const NOT_ASCII = 0x80808080
@@ -45,8 +45,7 @@ export function wholeMessage (chunk: Buffer, at: number, limit: number): Message
   // The length is negative without a mask, and 127 for a length of 8 bytes, which `ws` parses.
   if (!(length >= 0 && length <= limit && end <= chunk.length) || chunk[at + 1] === (MASKED | 127)) return undefined
   const isAscii = mask(chunk, key, start, end)
-  const data = chunk.subarray(start, end)
-  if (isBinary || isAscii || isUtf8(data)) return { data, isBinary }
+  if (isBinary || isAscii || isUtf8(chunk.subarray(start, end))) return new Message(chunk, isBinary, start, end, isAscii)
   mask(chunk, key, start, end)
   return undefined
 }

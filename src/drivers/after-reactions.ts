@@ -2,9 +2,10 @@
 const settled = Promise.resolve()
 
 /**
- * Runs a function after all pending promise reactions. A `nextTick` callback queued in a microtask runs after the microtask
- * queue is empty.
+ * Returns a function that schedules a call of `run` after all pending promise reactions. A `nextTick` callback queued in a microtask
+ * runs after the microtask queue is empty.
  */
-export function afterReactions (run: () => void): void {
-  void settled.then(() => process.nextTick(run))
+export function afterReactions (run: () => void): () => void {
+  const queue = () => process.nextTick(run)
+  return () => { void settled.then(queue) }
 }

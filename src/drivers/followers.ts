@@ -44,11 +44,12 @@ export class Followers {
     const follower: Follower = { offset: head.offset, number: head.change.number, restart: undefined, missed: NO_CONTROLS, early: [], deliver }
     this.#head = head
     this.#followers.add(follower)
-    afterReactions(() => {
+    const deliverEarly = afterReactions(() => {
       const { early = [] } = follower
       follower.early = undefined
       for (const page of early) this.#deliverTo(follower, page)
     })
+    deliverEarly()
     return () => this.#followers.delete(follower)
   }
 

@@ -14,17 +14,19 @@ export function parsePosition (position: Position): PositionParts | undefined {
   return { epoch, at, offset }
 }
 
-/** The last prefix is cached, because many entries share epoch and millisecond. */
+/** The last prefix is cached, because many entries share epoch and millisecond. Those of other rooms share the millisecond. */
 let lastEpoch = ''
 let lastAt = NaN
+let lastTime = ''
 let lastPrefix = ''
 
 /** Returns the position of an entry. `epoch`: 1 to 32 letters, digits, `.` and `_`. */
 export function formatPosition (epoch: string, at: number, offset: number): Position {
   if (at !== lastAt || epoch !== lastEpoch) {
+    if (at !== lastAt) lastTime = `-${at}-`
     lastAt = at
     lastEpoch = epoch
-    lastPrefix = `${epoch}-${at}-`
+    lastPrefix = epoch + lastTime
   }
   return lastPrefix + offset
 }

@@ -38,10 +38,10 @@ class EchoHandler implements MessageHandler {
   }
 
   receive (message: Message): void | Promise<void> {
-    const { data, isBinary } = message
+    const { isBinary } = message
     logReceived(this.#connection.log, message)
-    if (this.#reply === undefined) return this.#answer(data, isBinary)
-    const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
+    if (this.#reply === undefined) return this.#answer(message.data, isBinary)
+    const replied = this.#reply(isBinary ? message.data : message.text, isBinary)
     // A synchronous reply is sent in the same write as the replies to all messages of this read.
     return isPayload(replied) ? this.#answerWith(replied) : this.#answerLater(replied)
   }

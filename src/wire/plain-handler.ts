@@ -78,15 +78,14 @@ export class PlainHandler implements MessageHandler {
   }
 
   receive (message: Message): Promise<void> | undefined {
-    const { data, isBinary } = message
     logReceived(this.#connection.log, message, this.#room)
     // Copied, because a store may keep the body, and the slice from `ws` would keep the whole socket read in memory.
-    const body = isBinary ? new Uint8Array(data) : data.toString()
+    const body = message.isBinary ? new Uint8Array(message.data) : message.text
     const { membership, submitted, stored } = this.#peer!.post({ room: this.#room, body })
     this.#onRejected ??= (error) => this.#failed(error)
     membership.acknowledgements.addPost(stored, '', this.#onRejected)
     // This wire can't report a refused message. Messages above the rate are delayed instead, so that none is lost.
-    const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
+    const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, message.length)
     if (wait === 0) return submitted
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
   }

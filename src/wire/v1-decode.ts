@@ -25,9 +25,9 @@ const validators = new Map<unknown, ReturnType<typeof validator>>(Object.entries
  * @param depth levels of objects and arrays allowed in `data`; deeper nesting can overflow the stack of a recursive walk
  * @throws InvalidMessage with the problem and its path
  */
-export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
-  if (isBinary) throw new InvalidMessage('binary frames are not supported')
-  const text = data.toString()
+export function parseMessage (received: Message, depth: number): ClientMessage {
+  if (received.isBinary) throw new InvalidMessage('binary frames are not supported')
+  const { text } = received
   let message: unknown
   try {
     message = JSON.parse(text)

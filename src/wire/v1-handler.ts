@@ -90,10 +90,10 @@ export class V1Handler implements MessageHandler, DirectReceiver, RequestOwner {
     try {
       message = parseMessage(received, this.#context.jsonDepth)
       data = dataOf(message)
-      bytes = bytesOf(message, data, received.data.length, this.#context.payload)
+      bytes = bytesOf(message, data, received.length, this.#context.payload)
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
-      this.#allowance.spend(1, received.data.length)
+      this.#allowance.spend(1, received.length)
       if (++this.#strikes < MAX_STRIKES) {
         return this.#send({ type: 'error', code: ErrorCode.invalid, message: error.message, ...error.concerns })
       }

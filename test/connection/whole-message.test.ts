@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import t from 'tap'
 import * as ws from 'ws'
 import { wholeMessage, wholePong } from '../../src/connection/whole-message.ts'
-import type { Message } from '../../src/connection/message.ts'
+import { Message } from '../../src/connection/message.ts'
 
 // The types of `ws` leave it out.
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => Writable }
@@ -41,7 +41,7 @@ function frame (): Buffer {
 async function readByWs (bytes: Buffer): Promise<Message[]> {
   const receiver = new Receiver({ isServer: true, maxPayload: LIMIT })
   const messages: Message[] = []
-  receiver.on('message', (data: Buffer, isBinary: boolean) => messages.push({ data: Buffer.from(data), isBinary }))
+  receiver.on('message', (data: Buffer, isBinary: boolean) => messages.push(new Message(Buffer.from(data), isBinary)))
   receiver.on('error', () => {})
   await new Promise((resolve) => receiver.write(Buffer.from(bytes), resolve))
   return messages
@@ -70,7 +70,8 @@ t.test('a whole message is the one that ws reads, and all else is left to ws as 
     if (expected === undefined || !message.data.equals(expected.data) || message.isBinary !== expected.isBinary) {
       t.fail(`differs for ${before.toString('hex', 0, 30)}`)
     }
-    const after = message.data.byteOffset - chunk.byteOffset + message.data.length
+    if (!message.isBinary && message.text !== message.data.toString()) t.fail(`another text for ${before.toString('hex', 0, 30)}`)
+    const after = message.end
     if (!chunk.subarray(after).equals(before.subarray(after))) t.fail(`changed what follows ${before.toString('hex', 0, 30)}`)
   }
   t.ok(read > 300 && left > 300, `${read} read, ${left} left`)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Message } from '../../src/connection/message.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft, ReadPosition } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
@@ -10,7 +11,7 @@ const MiB = 1024 * 1024
 /** Makes a post as the wire does: its text may be a slice of the frame. */
 function posted (text: string, id: string, more: Partial<Draft> = {}): Draft {
   const frame = JSON.stringify({ type: 'post', room: 'lobby', id, text })
-  const message = parseMessage({ data: Buffer.from(frame), isBinary: false }, 16)
+  const message = parseMessage(new Message(Buffer.from(frame), false), 16)
   return says(message.type === 'post' ? message.text : '', more)
 }
 

@@ -31,7 +31,8 @@ export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
 export class MemoryStore implements Store {
   readonly #readPositions = new MemoryReadPositions()
   readonly #rooms: MemoryRooms
-  #undelivered: Followers[] = []
+  /** Undefined for none. */
+  #undelivered: Followers[] | undefined
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
@@ -55,7 +56,7 @@ export class MemoryStore implements Store {
       if (known !== undefined) return Promise.resolve({ ...known, again: true })
       const stored = storedEntry(draft)
       this.#rooms.free(maxGrowth(stored, draft), room)
-      const entry = this.#rooms.change(room, (log) => log.append(stored, draft))
+      const entry = this.#rooms.append(room, stored, draft)
       if (room.followers !== undefined) {
         this.#deliverSoon(room.followers)
         room.followers.push(entry)
@@ -168,7 +169,7 @@ export class MemoryStore implements Store {
     clearInterval(this.#sweep)
     this.#rooms.close()
     this.#readPositions.close()
-    this.#undelivered = []
+    this.#undelivered = undefined
   }
 
   #assertOpen (): void {
@@ -178,13 +179,18 @@ export class MemoryStore implements Store {
   /** Call it before the followers have something to deliver. */
   #deliverSoon (followers: Followers): void {
     if (followers.isWaiting) return
-    if (this.#undelivered.length === 0) afterReactions(this.#deliver)
-    this.#undelivered.push(followers)
+    if (this.#undelivered !== undefined) {
+      this.#undelivered.push(followers)
+      return
+    }
+    // A literal, because an empty array grows to 17 places.
+    this.#undelivered = [followers]
+    this.#scheduleDelivery()
   }
 
-  readonly #deliver = () => {
-    const undelivered = this.#undelivered
-    this.#undelivered = []
+  readonly #scheduleDelivery = afterReactions(() => {
+    const undelivered = this.#undelivered ?? []
+    this.#undelivered = undefined
     for (const followers of undelivered) followers.deliver()
-  }
+  })
 }

@@ -114,7 +114,8 @@ export class BatchQueue {
     if (signals.length > 0) this.#signals = []
     const changes = this.#reached === 0 ? undefined : this.#takeChanges(entries)
     // Leaves out the entries and changes that wait for a later batch. Usually there are none.
-    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - (this.#changes?.cost ?? 0)
+    this.#batchBytes = this.#bytes - (this.#changes?.cost ?? 0)
+    for (const entry of this.#entries) this.#batchBytes -= entryCost(entry)
     const messages = this.#streams.take(entries, changes?.items ?? NO_CHANGES)
     this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes, messages)
     return this.#batch

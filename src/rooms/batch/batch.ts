@@ -14,6 +14,8 @@ const COPIES = 3
 
 const NO_CHANGES: BatchChanges = { items: [], last: 0 }
 
+const NO_SIGNALS: readonly Payload[] = []
+
 /**
  * Entries, changes and signals of a room that are written together. Each format is encoded once, and its memberships share the
  * buffer.
@@ -109,7 +111,7 @@ export class Batch {
   #encode (format: Format): EncodedBatch {
     const { framing, sameEntriesAs: base = format } = format
     const payloads = this.#find(base)?.payloads ?? this.#payloads(base)
-    const signals = this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
+    const signals = this.#signals.length === 0 ? NO_SIGNALS : this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
     // Not spread: V8 gives each spread object a map of its own, which costs more than the rest of a batch of one entry.
     const { bytes, ends } = framing(payloads, signals)
     this.#charge(COPIES * bytes.length)
@@ -119,8 +121,15 @@ export class Batch {
   #payloads (format: Format): readonly Payload[] {
     const { change } = format
     if (change === undefined && this.messages !== undefined) return this.messages.map(({ entry }) => format.entry(this.#room, entry))
-    const entries = this.#entries.map((entry) => format.entry(this.#room, entry))
+    const entries = this.#entryPayloads(format)
     const { items } = this.#changes
     return change === undefined || items.length === 0 ? entries : [...entries, ...items.map(({ merged }) => change(this.#room, merged))]
+  }
+
+  #entryPayloads (format: Format): readonly Payload[] {
+    const entry = this.#entries[0]
+    // In small rooms, most batches have one. A function would take more memory than the array.
+    if (entry !== undefined && this.#entries.length === 1) return [format.entry(this.#room, entry)]
+    return this.#entries.map((entry) => format.entry(this.#room, entry))
   }
 }

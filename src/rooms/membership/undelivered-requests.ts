@@ -3,6 +3,8 @@ import type { Writer } from '../../connection/writer.ts'
 /** An acknowledgement that waits for the entry with this offset, or for the change with this number. */
 interface Ack { readonly number: number, readonly id: string, readonly text: string }
 
+const NONE: Ack[] = []
+
 /**
  * The posts of a member in one room that weren't sent to it yet, or its changes, and their acknowledgements. Charges those to the
  * writer.
@@ -13,7 +15,7 @@ export class UndeliveredRequests {
   #unsettled = 0
   /** Number of the last stored entry or change that wasn't sent; 0 for none. */
   #last = 0
-  #acks: Ack[] = []
+  #acks = NONE
   /** Called when all were sent. */
   #onDelivered: (() => void) | undefined
 
@@ -53,9 +55,9 @@ export class UndeliveredRequests {
     this.#reportDelivered()
     const acks = this.#acks
     if (acks.length === 0) return undefined
-    const due = acks.filter((ack) => ack.number <= number)
+    const due = acks.length === 1 && acks[0]!.number <= number ? acks : acks.filter((ack) => ack.number <= number)
     if (due.length === 0) return undefined
-    this.#acks = due.length === acks.length ? [] : acks.filter((ack) => ack.number > number)
+    this.#acks = due.length === acks.length ? NONE : acks.filter((ack) => ack.number > number)
     return due.map(({ number, id, text }) => {
       this.#writer.release(ackCost(text))
       return replaced?.(number, id) ?? text

@@ -46,7 +46,7 @@ export function submitChange (
   const { member, room } = membership
   const content: Content | undefined = change.type === 'edit' ? { body: change.text, data: json } : undefined
   // An edit of another entry is another request, even to the same content.
-  const identity = content === undefined ? undefined : { key, hash: `${contentHash(content)} ${position}`, since }
+  const identity = content === undefined ? undefined : { key, hash: `${contentHash(content.body, content.data)} ${position}`, since }
   const own = isForOwnOnly(change, hooks) ? member.id : undefined
   const amend = (vetted: Content | undefined): Promise<Amended> =>
     amendEntry(context, hooks, room, position, { ...identity, by: member.id, own, change: storedChange(change, vetted) })

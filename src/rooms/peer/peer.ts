@@ -204,8 +204,10 @@ export class Peer implements MembershipOwner, ReadingPeer {
   }
 
   find (name: string): Membership | undefined {
-    for (const membership of listOf(this.#memberships)) if (membership.room === name) return membership
-    return undefined
+    const memberships = this.#memberships
+    // Most peers have one, which is found for each post without a list.
+    if (memberships instanceof Membership) return memberships.room === name ? memberships : undefined
+    return memberships?.find(({ room }) => room === name)
   }
 
   #has (membership: Membership): boolean { return listOf(this.#memberships).includes(membership) }

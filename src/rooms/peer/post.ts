@@ -45,19 +45,13 @@ export function submit (
   post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): PostResult {
   const { member } = membership
-  const content: Content = { body: post.body, data: post.json }
-  const draft = {
-    key,
-    hash: key === undefined ? undefined : contentHash(content),
-    since: post.since && parseComposed(post.since).base,
-    from: member,
-    body: content.body,
-    data: content.data
-  }
+  const { body, json: data } = post
+  const hash = key === undefined ? undefined : contentHash(body, data)
+  const draft = { key, hash, since: post.since && parseComposed(post.since).base, from: member, body, data }
   if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.prePost === undefined) {
     return { membership, submitted: undefined, stored: append(draft, membership, hooks, context) }
   }
-  return { membership, ...checked(post, draft, content, membership, restrictions, hooks, context) }
+  return { membership, ...checked(post, draft, membership, restrictions, hooks, context) }
 }
 
 /** A post that was passed to the store. */
@@ -65,14 +59,14 @@ interface Passed { readonly stored: Promise<Appended> }
 
 /** Passes a draft to the store unless it may not be posted. */
 function checked (
-  post: Post, draft: Draft, content: Content, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
+  post: Post, draft: Draft & Content, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): Omit<PostResult, 'membership'> {
   const { forms: { member }, room } = membership
   const { store, limits } = context
   const { key } = draft
   const check = async (): Promise<Content> => {
     restrictions.assertMay('post', room)
-    return await vetPost(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
+    return await vetPost(hooks, { room, ...messageContent(post.body, post.data) }, draft, member, contentLimit(limits))
   }
   const ask = async (): Promise<void> => await authorize(hooks, { member, action: 'post', room })
   const pass = async (): Promise<Passed> => {

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { WebSocket } from 'ws'
 import type { ByteReader, FrameParser } from '../../connection/frame-parser.ts'
+import { Message } from '../../connection/message.ts'
 
 type Listener = (this: WsReceiver, ...args: any[]) => void
 
@@ -80,7 +81,7 @@ function receiverLike (websocket: WsWebSocket): CreateReceiver {
   return (websocket, reader) => {
     const receiver = new Receiver({ ...options, extensions: websocket._extensions })
     for (const [event, listener] of listeners) receiver.on(event, listener)
-    receiver.on('message', (data: Buffer, isBinary: boolean) => reader.received({ data, isBinary }))
+    receiver.on('message', (data: Buffer, isBinary: boolean) => reader.received(new Message(data, isBinary)))
     return Object.assign(receiver, {
       [owner]: websocket,
       write: (chunk: Buffer) => passOn(chunk, reader),
