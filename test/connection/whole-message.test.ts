@@ -8,7 +8,7 @@ import { Message } from '../../src/connection/message.ts'
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => Writable }
 
 const LIMIT = 70_000
-const lengths = [0, 1, 3, 4, 63, 64, 65, 125, 126, 127, 128, 1_000, 65_535, 65_536, LIMIT, LIMIT + 1]
+const lengths = [0, 1, 3, 4, 92, 93, 94, 95, 96, 97, 98, 99, 100, 125, 126, 127, 128, 1_000, 65_535, 65_536, LIMIT, LIMIT + 1]
 const texts = ['a', 'é', '世', '👋', '\u0000']
 const invalid = Buffer.from([0xc3])
 
@@ -86,6 +86,17 @@ t.test('every valid message in one frame with a short length is read', async (t)
       const bytes = Buffer.from([first, ...size, ...key, ...body.map((value, i) => value ^ key[i & 3]!)])
       t.ok(wholeMessage(bytes, 0, LIMIT)?.data.equals(body), `${length} bytes of ${byte}`)
       t.equal(wholeMessage(bytes, 0, length - 1), undefined, 'above the limit')
+    }
+  }
+})
+
+t.test('a character that is not ASCII is found at each place of a payload', async (t) => {
+  const key = [1, 2, 3, 4]
+  for (const length of [10, 95, 96, 97, 98, 99, 120]) {
+    for (let at = 0; at <= length - 2; at++) {
+      const text = `${'a'.repeat(at)}é${'a'.repeat(length - 2 - at)}`
+      const bytes = Buffer.from([0x81, 0x80 | length, ...key, ...Buffer.from(text).map((value, i) => value ^ key[i & 3]!)])
+      if (wholeMessage(bytes, 0, LIMIT)?.text !== text) t.fail(`at ${at} of ${length}`)
     }
   }
 })
