@@ -5,7 +5,8 @@ import type { RoomSignal } from './batch/signal.ts'
 import type { Membership } from './membership/membership.ts'
 import type { Cursor, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
-import { atEndOfTick, currentTick } from '../connection/tick.ts'
+import { atEndOfTick } from '../connection/tick.ts'
+import { TickLoad } from './tick-load.ts'
 
 /** Memberships that the fan-out writes to before it yields to the event loop. */
 const MEMBERSHIPS_PER_SLICE = 512
@@ -24,9 +25,9 @@ const SATURATED = 4
 const PAUSE_FACTOR = 1
 
 /**
- * Writes a room's batches to its memberships. The entries and changes of one tick are joined into one buffer for each format. Each
- * membership receives the buffer in one write. A batch is written to all memberships before the next begins. A room that has one post
- * per tick doesn't wait for the end of the tick: there is nothing to join, and other rooms would wait for its post to be written.
+ * Writes a room's batches to its memberships. The entries and changes of one tick are joined into one buffer for each format, and each
+ * membership receives the buffer in one write. A room that has one post per tick writes it at once: there is nothing to join, and at the
+ * end of the tick all its members would wait for the posts of other rooms. A batch is written to all memberships before the next begins.
  */
 export class FanOut {
   readonly #flushInterval: number
@@ -46,11 +47,7 @@ export class FanOut {
   #batchReceivedAt = 0
   /** `performance.now()` at the end of the pause; 0 for none. */
   #pausedUntil = 0
-  /** Number of the last tick with an entry or a change, and how many it had. */
-  #lastTick = -1
-  #inTick = 0
-  /** Whether the tick before that had at most one. */
-  #wasQuiet = true
+  readonly #load = new TickLoad()
 
   /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
   constructor (room: string, flushInterval: number, waiting: Waiting, counters: Counters) {
@@ -99,7 +96,7 @@ export class FanOut {
     if (this.#memberships.size === 0) return this.#queue.skip(entries, [])
     if (this.#counters.timings !== undefined && this.#receivedAt === 0) this.#receivedAt = performance.now()
     this.#queue.push(entries)
-    this.#count(entries.length)
+    this.#load.add(entries.length)
   }
 
   /**
@@ -112,14 +109,19 @@ export class FanOut {
     this.#reached = reached
     if (this.#memberships.size === 0) return this.#queue.skip([], changes)
     this.#queue.change(changes, reached)
-    this.#count(changes.length)
+    this.#load.add(changes.length)
   }
 
   /** Writes what was pushed and changed: at once if the room is quiet, else at the end of the tick. */
   deliver (): void {
     if (this.#queue.isEmpty) return
-    if (this.#isQuiet) this.#run()
-    else this.#enqueued()
+    if (!this.#load.isQuiet || !this.#canWriteNow()) return this.#enqueued()
+    try {
+      this.#serve(MEMBERSHIPS_PER_SLICE)
+    } finally {
+      // If a write throws, the other memberships receive the batch at the end of the tick.
+      if (this.#queue.batch !== undefined) this.#schedule()
+    }
   }
 
   /** Called when the store has begun to deliver what follows this head. */
@@ -145,20 +147,12 @@ export class FanOut {
     else this.#schedule()
   }
 
-  #count (added: number): void {
-    const tick = currentTick()
-    if (tick !== this.#lastTick) {
-      this.#lastTick = tick
-      this.#wasQuiet = this.#inTick <= 1
-      this.#inTick = 0
-    }
-    this.#inTick += added
-  }
-
-  /** Whether nothing is likely to be added in this tick that could be written together with what waits. */
-  get #isQuiet (): boolean {
-    return this.#wasQuiet && this.#inTick === 1 && !this.#scheduled && this.#flushInterval === 0 && this.#pausedUntil === 0 &&
-      this.#memberships.size <= MEMBERSHIPS_PER_SLICE
+  /** Returns whether a batch can be written at once to all memberships, and would be written as it is at the end of the tick. */
+  #canWriteNow (): boolean {
+    const { size } = this.#memberships
+    if (this.#scheduled || this.#flushInterval > 0 || this.#pausedUntil > 0 || size >= MEMBERSHIPS_PER_SLICE) return false
+    for (const { isReady } of this.#memberships) if (!isReady) return false
+    return true
   }
 
   #schedule (): void {
@@ -183,7 +177,8 @@ export class FanOut {
       const batch = this.#queue.batch ?? this.#begin()
       if (batch === undefined) return false
       const { value: membership } = this.#unwritten.next()
-      // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick.
+      // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick. A message
+      // that was written at once, before a batch of the same tick, found no pending bytes.
       if (membership === undefined) return this.#end()
       this.#counters.deliveries += membership.deliver(batch)
     }

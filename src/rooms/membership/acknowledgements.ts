@@ -36,6 +36,9 @@ export class Acknowledgements {
     this.#requester = requester
   }
 
+  /** Whether the outcome of each post and change is known. */
+  get areKnown (): boolean { return this.#posts?.areKnown !== false && this.#changes?.areKnown !== false }
+
   /** Whether the member waits for a change of its own. */
   get awaitsChange (): boolean { return this.#changes?.isEmpty === false }
 

@@ -11,7 +11,7 @@ import { MembershipRights, type RightsOwner } from './membership-rights.ts'
 import type { WholeMessage } from '../batch/outstanding-streams.ts'
 import { CloseCode } from '../../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from '../batch/receiver.ts'
-import { ReportedRead } from './reported-read.ts'
+import { ReadReports, type Reading } from './read-reports.ts'
 import type { Presence } from '../../roster.ts'
 import type { Appended, Entry, Member, Page, Position } from '../../store.ts'
 import type { WholeReplay } from '../replay/whole-replay.ts'
@@ -34,7 +34,7 @@ export interface Later extends Received {
 }
 
 /** A peer's part in one room: what it has received. */
-export class Membership implements Receiver, Requester {
+export class Membership implements Receiver, Requester, Reading {
   readonly connection: Connection
   readonly forms: MemberForms
   readonly room: string
@@ -56,7 +56,7 @@ export class Membership implements Receiver, Requester {
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
   /** Created when the member has a read position. */
-  #reportedRead: ReportedRead | undefined
+  #reads: ReadReports | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
     this.connection = connection
@@ -81,16 +81,30 @@ export class Membership implements Receiver, Requester {
   get offset (): number { return this.#offset }
   get change (): number { return this.#change }
   get epoch (): number { return this.#epoch }
+  get joinedOffset (): number { return this.#joinedOffset }
 
   get acknowledgements (): Acknowledgements { return (this.#acknowledgements ??= new Acknowledgements(this)) }
 
   /** Whether the member waits for a change of its own. */
   get awaitsChange (): boolean { return this.#acknowledgements?.awaitsChange === true }
 
+  /**
+   * Whether a batch can be written before the end of the tick. If not, bytes are pending that the connection checks at its first write of a
+   * tick, or the outcome of a request is unknown whose acknowledgement leaves in the same write as its message.
+   */
+  get isReady (): boolean { return this.connection.writer.pendingBytes === 0 && this.#acknowledgements?.areKnown !== false }
+
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
   /** Whether the answer to the join was sent. */
   get hasJoined (): boolean { return this.#hasJoined }
+
+  get isLive (): boolean {
+    return this.#hasJoined && this.#presence === undefined && !this.isSuspended && !this.isRefused && !this.hasEnded
+  }
+
+  /** Reports the read position of the member to its client. */
+  get reads (): ReadReports { return (this.#reads ??= new ReadReports(this)) }
 
   get rights (): MembershipRights { return (this.#rights ??= new MembershipRights(this, this.#owner)) }
 
@@ -165,39 +179,10 @@ export class Membership implements Receiver, Requester {
     const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
-    this.reportRead()
+    if (this.#reads !== undefined || this.readPosition !== undefined) this.reads.report()
   }
 
-  /** The read position of the member; undefined if there is none, or if the wire has no read positions. */
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
-
-  /** Called when the client has marked a position. Returns whether the client must be sent the read position. */
-  marked (position: Position): boolean { return this.#reported.marked(position) }
-
-  /** Called when the read position of the member was removed. */
-  forgotten (): void {
-    if (this.format.forgotten !== undefined) this.#reported.forgotten()
-    this.reportRead()
-  }
-
-  /** Called when the client has removed the read position of the member. */
-  clientForgot (): void { this.#clientKnows(undefined) }
-
-  /**
-   * Called when the read position has moved to an entry of the member. Its message moves the read position of the client, unless the answer
-   * to the join has it: the read position in that answer may be older.
-   */
-  readPosted (offset: number): void {
-    if (offset <= this.#joinedOffset) this.reportRead()
-  }
-
-  /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
-  reportRead (): void {
-    if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.isRefused || this.hasEnded) return
-    const { readPosition } = this
-    if (readPosition === undefined && this.#reportedRead === undefined) return
-    for (const payload of this.#reported.report(this.format, this.room, readPosition)) this.connection.writer.reply(payload)
-  }
 
   posted (appended: Appended): void { this.#owner?.posted(this, appended) }
 
@@ -237,11 +222,8 @@ export class Membership implements Receiver, Requester {
    */
   delivered (): Promise<unknown> | undefined { return this.#acknowledgements?.delivered() }
 
-  get #reported (): ReportedRead { return (this.#reportedRead ??= new ReportedRead()) }
-
-  /** Called when the client knows its read position, or that it has none. */
   #clientKnows (position: Position | undefined): void {
-    if (position !== undefined || this.#reportedRead !== undefined) this.#reported.position = position
+    if (position !== undefined || this.#reads !== undefined) this.reads.clientKnows(position)
   }
 
   #keepPositions (messages: readonly WholeMessage[]): void {

@@ -69,8 +69,11 @@ export class UndeliveredRequests {
     return this.isEmpty ? undefined : new Promise((resolve) => { this.#onDelivered = resolve })
   }
 
+  /** Whether the outcome of each request is known. */
+  get areKnown (): boolean { return this.#unsettled === 0 }
+
   /** Whether the outcome of each request is known, and was sent. */
-  get isEmpty (): boolean { return this.#unsettled === 0 && this.#last === 0 }
+  get isEmpty (): boolean { return this.areKnown && this.#last === 0 }
 
   #expect (number: number, id: string, ack: string | undefined): void {
     this.#last = Math.max(this.#last, number)

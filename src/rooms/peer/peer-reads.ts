@@ -67,15 +67,15 @@ export class PeerReads implements ReadDevice {
     if (membership === undefined) throw new NotJoined(room)
     // If no hook names the members, the read position ended with the earlier connection.
     const isRemoved = () => isRepeat && this.#context.readPositions !== undefined && this.of(room) === undefined
-    if (isRemoved()) return membership.forgotten()
+    if (isRemoved()) return membership.reads.forgotten()
     // The entry of a late message is before others that the client has received.
     const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)
     // Another connection may have removed the read position meanwhile.
-    if (isRemoved()) return membership.forgotten()
-    const mustConfirm = membership.marked(cursor.position)
+    if (isRemoved()) return membership.reads.forgotten()
+    const mustConfirm = membership.reads.marked(cursor.position)
     this.#own.mark(room, cursor, this)
-    if (mustConfirm) membership.reportRead()
+    if (mustConfirm) membership.reads.report()
   }
 
   /** Calls `answer` with a page of the rooms in which the member has a read position. See `sendRooms`. */
@@ -86,7 +86,7 @@ export class PeerReads implements ReadDevice {
 
   /** Removes the read position in a room. Rejects as the store does. */
   async forget (room: string): Promise<void> {
-    this.#peer.find(room)?.clientForgot()
+    this.#peer.find(room)?.reads.clientKnows(undefined)
     await this.#own.forget(room, this)
   }
 
@@ -96,11 +96,11 @@ export class PeerReads implements ReadDevice {
     else this.#context.readPositions.removed(this.#id, room)
   }
 
-  reportRead (room: string): void { this.#peer.find(room)?.reportRead() }
+  reportRead (room: string): void { this.#peer.find(room)?.reads.report() }
 
-  reportPosted (room: string, offset: number): void { this.#peer.find(room)?.readPosted(offset) }
+  reportPosted (room: string, offset: number): void { this.#peer.find(room)?.reads.posted(offset) }
 
-  reportForgotten (room: string): void { this.#peer.find(room)?.forgotten() }
+  reportForgotten (room: string): void { this.#peer.find(room)?.reads.forgotten() }
 
   /** Called when the connection is closed and has left its rooms. */
   end (): void {
