@@ -14,7 +14,7 @@ export function parsePosition (position: Position): PositionParts | undefined {
   return { epoch, at, offset }
 }
 
-/** The last prefix is cached, because many entries share epoch and millisecond. Those of other rooms share the millisecond. */
+/** The last prefix is cached, because many entries share epoch and millisecond. Entries of other rooms share only the millisecond. */
 let lastEpoch = ''
 let lastAt = NaN
 let lastTime = ''

@@ -439,7 +439,7 @@ t.test('app.chat.rooms() lists a room until its last member leaves', async (t) =
   t.strictSame(app.chat.rooms(), ['a'])
 })
 
-t.test('all messages of one tick reach a member in one write', async (t) => {
+t.test('messages that are published together reach a member in one write', async (t) => {
   const { app, join } = await chat(t)
   const connected = once(app.server, 'connection') as Promise<[Socket]>
   const member = await join()

@@ -83,13 +83,15 @@ export class MemoryRooms {
     return room
   }
 
-  /** Appends an entry to a room's log. Does what `change` does, without a function for each entry. */
+  /** Appends an entry to a room's log. Does what `change` does, without a closure for each entry. */
   append (room: Room, entry: StoredEntry, draft: Draft): Entry {
     const before = room.log.bytes
-    const appended = room.log.append(entry, draft)
-    this.#bytes += room.log.bytes - before
-    this.#link(room)
-    return appended
+    try {
+      return room.log.append(entry, draft)
+    } finally {
+      this.#bytes += room.log.bytes - before
+      this.#link(room)
+    }
   }
 
   /** Applies a change to a room's log and updates the bytes charged. */

@@ -111,7 +111,7 @@ export class Batch {
   #encode (format: Format): EncodedBatch {
     const { framing, sameEntriesAs: base = format } = format
     const payloads = this.#find(base)?.payloads ?? this.#payloads(base)
-    const signals = this.#signals.length === 0 ? NO_SIGNALS : this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
+    const signals = this.#signals.length === 0 ? NO_SIGNALS : this.#signalPayloads(format)
     // Not spread: V8 gives each spread object a map of its own, which costs more than the rest of a batch of one entry.
     const { bytes, ends } = framing(payloads, signals)
     this.#charge(COPIES * bytes.length)
@@ -126,9 +126,13 @@ export class Batch {
     return change === undefined || items.length === 0 ? entries : [...entries, ...items.map(({ merged }) => change(this.#room, merged))]
   }
 
+  #signalPayloads (format: Format): readonly Payload[] {
+    return this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
+  }
+
   #entryPayloads (format: Format): readonly Payload[] {
     const entry = this.#entries[0]
-    // In small rooms, most batches have one. A function would take more memory than the array.
+    // In small rooms, most batches have one. A closure takes more memory than the array.
     if (entry !== undefined && this.#entries.length === 1) return [format.entry(this.#room, entry)]
     return this.#entries.map((entry) => format.entry(this.#room, entry))
   }

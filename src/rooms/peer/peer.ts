@@ -205,7 +205,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
 
   find (name: string): Membership | undefined {
     const memberships = this.#memberships
-    // Most peers have one, which is found for each post without a list.
+    // Most peers have one membership. It is found for each post, without a list.
     if (memberships instanceof Membership) return memberships.room === name ? memberships : undefined
     return memberships?.find(({ room }) => room === name)
   }
