@@ -6,28 +6,17 @@ import type { Membership } from './membership/membership.ts'
 import type { Cursor, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { atEndOfTick } from '../connection/tick.ts'
+import { Saturation } from './saturation.ts'
 import { TickLoad } from './tick-load.ts'
 
 /** Memberships that the fan-out writes to before it yields to the event loop. */
 const MEMBERSHIPS_PER_SLICE = 512
 
 /**
- * A room is saturated if more entries wait at the end of this many successive batches: it receives posts faster than it can write
- * one batch for each. Two posts shortly after each other don't make it saturated.
- */
-const SATURATED = 4
-
-/**
- * Pause after each batch of a saturated room that takes several ticks, as a multiple of the time that the batch took. At 1, a
- * room uses at most half of the event loop. During the pause, other work is done and more entries join the next batch, so that
- * a delivery costs less.
- */
-const PAUSE_FACTOR = 1
-
-/**
  * Writes a room's batches to its memberships. The entries and changes of one tick are joined into one buffer for each format, and each
- * membership receives the buffer in one write. A room that has one post per tick writes it at once: there is nothing to join, and at the
- * end of the tick all its members would wait for the posts of other rooms. A batch is written to all memberships before the next begins.
+ * membership receives the buffer in one write. A room that has one post per tick writes it at once if `#canWriteNow`: there is nothing to
+ * join, and at the end of the tick all its members would wait for the posts of other rooms. A batch is written to all memberships before
+ * the next begins.
  */
 export class FanOut {
   readonly #flushInterval: number
@@ -38,15 +27,10 @@ export class FanOut {
   /** Number of the last change that the store delivered. */
   #reached = 0
   #scheduled = false
-  /** `performance.now()` when the batch began; 0 for a batch of one tick. */
-  #batchStartedAt = 0
-  /** Successive batches at whose end more entries waited. */
-  #waited = 0
   /** `performance.now()` at the first waiting entry, and at the first entry of the batch; 0 without timings. */
   #receivedAt = 0
   #batchReceivedAt = 0
-  /** `performance.now()` at the end of the pause; 0 for none. */
-  #pausedUntil = 0
+  readonly #saturation = new Saturation()
   readonly #load = new TickLoad()
 
   /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
@@ -112,16 +96,11 @@ export class FanOut {
     this.#load.add(changes.length)
   }
 
-  /** Writes what was pushed and changed: at once if the room is quiet, else at the end of the tick. */
+  /** Writes what was pushed and changed: at once if the room is quiet and can, else at the end of the tick. */
   deliver (): void {
     if (this.#queue.isEmpty) return
-    if (!this.#load.isQuiet || !this.#canWriteNow()) return this.#enqueued()
-    try {
-      this.#serve(MEMBERSHIPS_PER_SLICE)
-    } finally {
-      // If a write throws, the other memberships receive the batch at the end of the tick.
-      if (this.#queue.batch !== undefined) this.#schedule()
-    }
+    if (this.#load.isQuiet && this.#canWriteNow()) this.#run()
+    else this.#enqueued()
   }
 
   /** Called when the store has begun to deliver what follows this head. */
@@ -147,10 +126,10 @@ export class FanOut {
     else this.#schedule()
   }
 
-  /** Returns whether a batch can be written at once to all memberships, and would be written as it is at the end of the tick. */
+  /** Returns whether the end of the tick would add nothing to the write, and all memberships fit in one slice. */
   #canWriteNow (): boolean {
     const { size } = this.#memberships
-    if (this.#scheduled || this.#flushInterval > 0 || this.#pausedUntil > 0 || size >= MEMBERSHIPS_PER_SLICE) return false
+    if (this.#scheduled || this.#flushInterval > 0 || this.#saturation.isPaused || size >= MEMBERSHIPS_PER_SLICE) return false
     for (const { isReady } of this.#memberships) if (!isReady) return false
     return true
   }
@@ -158,15 +137,20 @@ export class FanOut {
   #schedule (): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    const wait = Math.max(this.#flushInterval, this.#pausedUntil === 0 ? 0 : this.#pausedUntil - performance.now())
-    this.#pausedUntil = 0
-    if (wait > 0) setTimeout(this.#run, wait)
+    const wait = Math.max(this.#flushInterval, this.#saturation.endPause())
+    // Timers run before the sockets are polled: bytes that were written before may only seem to be pending.
+    if (wait > 0) setTimeout(() => atEndOfTick(this.#run), wait)
     else atEndOfTick(this.#run)
   }
 
   readonly #run = () => {
     this.#scheduled = false
-    if (this.#serve(MEMBERSHIPS_PER_SLICE)) this.#schedule()
+    try {
+      this.#serve(MEMBERSHIPS_PER_SLICE)
+    } finally {
+      // If a write throws, the other memberships receive the batch at the end of the tick.
+      if (this.#queue.batch !== undefined || !this.#queue.isEmpty) this.#schedule()
+    }
   }
 
   /**
@@ -190,7 +174,7 @@ export class FanOut {
     this.#batchReceivedAt = this.#receivedAt
     if (this.#queue.isEmpty) this.#receivedAt = 0
     this.#unwritten = this.#memberships.values()
-    this.#batchStartedAt = this.#memberships.size > MEMBERSHIPS_PER_SLICE ? performance.now() : 0
+    this.#saturation.beginBatch(this.#memberships.size > MEMBERSHIPS_PER_SLICE)
     return batch
   }
 
@@ -198,13 +182,7 @@ export class FanOut {
   #end (): boolean {
     this.#queue.end()
     if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
-    this.#waited = this.#queue.isEmpty ? 0 : this.#waited + 1
-    if (this.#waited >= SATURATED && this.#batchStartedAt > 0) this.#pause()
+    this.#saturation.endBatch(!this.#queue.isEmpty)
     return !this.#queue.isEmpty
-  }
-
-  #pause (): void {
-    const now = performance.now()
-    this.#pausedUntil = now + (now - this.#batchStartedAt) * PAUSE_FACTOR
   }
 }

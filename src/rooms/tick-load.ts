@@ -1,17 +1,18 @@
 import { currentTick } from '../connection/tick.ts'
 
-/** Counts the entries and changes that a room receives in each tick, to tell whether more are likely to follow in this one. */
+/** Counts the entries and changes of a room in each tick. From the last ones, it predicts whether more will follow in this tick. */
 export class TickLoad {
-  /** Number of the last tick with any, and how many it had. */
+  /** Number of the last tick with entries or changes, and their count. */
   #tick = -1
   #count = 0
-  /** Whether the previous tick with any had only one. */
+  /** Whether the last tick before it with entries or changes had only one. */
   #wasQuiet = true
 
-  /** Whether this tick has had only one so far, and the previous tick with any had only one too. */
+  /** Whether this tick has one entry or change so far, and the last tick before it with entries or changes had one. */
   get isQuiet (): boolean { return this.#wasQuiet && this.#count === 1 && this.#tick === currentTick() }
 
   add (count: number): void {
+    if (count === 0) return
     const tick = currentTick()
     if (tick !== this.#tick) {
       this.#tick = tick

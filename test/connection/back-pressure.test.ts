@@ -184,13 +184,13 @@ t.test('pendingBytes counts bytes of earlier ticks, not those of several rooms i
   let most = 0
   for (const name of rooms) {
     const look = () => { most = Math.max(most, wire.socket.writableLength) }
-    let heard = 0
+    let received = 0
     await room.app.chat.subscribe(name, () => {
       look()
       setImmediate(() => {
         look()
         // A quiet room writes at once: before the bytes of the busy rooms can be sent.
-        if (heard++ === 0) void room.app.chat.publish('quiet', { text: name })
+        if (received++ === 0) void room.app.chat.publish('quiet', { text: name })
       })
     })
     for (let i = 0; i < 32; i++) void room.app.chat.publish(name, { text: `${i} ${'x'.repeat(16 * KiB)}` })

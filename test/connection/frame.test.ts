@@ -12,7 +12,7 @@ t.test('a frame has the UTF-8 bytes of its text', async (t) => {
   }
 })
 
-t.test('frames are joined in one buffer, after the bytes that are given', async (t) => {
+t.test('frames are joined in one buffer, and appended to the bytes of before', async (t) => {
   const payloads = [...texts, Buffer.from([0, 255])]
   const { bytes, ends } = frames(payloads)
   t.strictSame(wholeFrames(bytes).map(({ payload }) => payload.toString('hex')), payloads.map((payload) => Buffer.from(payload).toString('hex')))

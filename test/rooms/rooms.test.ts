@@ -33,7 +33,10 @@ class Listener extends EventEmitter {
   open = true
   readonly address = { name: '', connections: 1 }
   readonly writer = this
+  readonly pendingBytes = 0
   writes = 0
+  /** Thrown by the next write. */
+  fault: Error | undefined
   readonly received: number[] = []
   readonly #excluded: string | undefined
 
@@ -53,6 +56,9 @@ class Listener extends EventEmitter {
   replay (payloads: readonly string[], messages: number): void { this.#add(payloads, messages) }
 
   write (frames: Buffer, messages: number): boolean {
+    const { fault } = this
+    this.fault = undefined
+    if (fault !== undefined) throw fault
     const texts = []
     for (let at = 0; at < frames.length; at += 2 + frames[at + 1]!) {
       texts.push(frames.toString('latin1', at + 2, at + 2 + frames[at + 1]!))
@@ -468,4 +474,24 @@ t.test('at most 256 rooms without members follow the store', async (t) => {
   t.equal(following.size, 256)
   await client.join('room299')
   t.equal(following.size, 256, 'the room that was left last is still followed')
+})
+
+t.test('if a write throws, the other members receive the message, and all the later ones', async (t) => {
+  const store = new MemoryStore()
+  const rooms = open(store)
+  t.teardown(async () => {
+    rooms.close()
+    await store.close()
+  })
+  const listeners = [new Listener(), new Listener(), new Listener()]
+  for (const listener of listeners) await join(rooms, 'lobby', listener, nothing)
+  await tick()
+  const warned = once(process, 'warning')
+  listeners[0]!.fault = new Error('a broken socket')
+  await store.append('lobby', { from: null, body: '1' })
+  t.match(await warned, [{ message: 'a broken socket' }])
+  await tick()
+  await store.append('lobby', { from: null, body: '2' })
+  await Promise.all(listeners.map((listener) => listener.hears(2)))
+  t.strictSame(listeners.map(({ received }) => received), [[2], [1, 2], [1, 2]])
 })

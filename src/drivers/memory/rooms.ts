@@ -83,13 +83,14 @@ export class MemoryRooms {
     return room
   }
 
-  /** Appends an entry to a room's log. Does what `change` does, without a closure for each entry. */
+  /** Appends an entry to a room's log, as `change` changes it, but without a closure for each entry. */
   append (room: Room, entry: StoredEntry, draft: Draft): Entry {
     const before = room.log.bytes
     try {
       return room.log.append(entry, draft)
     } finally {
       this.#bytes += room.log.bytes - before
+      // The room may have become one that can be shrunk.
       this.#link(room)
     }
   }

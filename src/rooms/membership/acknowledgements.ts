@@ -37,7 +37,7 @@ export class Acknowledgements {
   }
 
   /** Whether the outcome of each post and change is known. */
-  get areKnown (): boolean { return this.#posts?.areKnown !== false && this.#changes?.areKnown !== false }
+  get areSettled (): boolean { return this.#posts?.areSettled !== false && this.#changes?.areSettled !== false }
 
   /** Whether the member waits for a change of its own. */
   get awaitsChange (): boolean { return this.#changes?.isEmpty === false }

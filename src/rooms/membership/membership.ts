@@ -11,7 +11,7 @@ import { MembershipRights, type RightsOwner } from './membership-rights.ts'
 import type { WholeMessage } from '../batch/outstanding-streams.ts'
 import { CloseCode } from '../../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from '../batch/receiver.ts'
-import { ReadReports, type Reading } from './read-reports.ts'
+import { ReadReports, type ReadReportsOwner } from './read-reports.ts'
 import type { Presence } from '../../roster.ts'
 import type { Appended, Entry, Member, Page, Position } from '../../store.ts'
 import type { WholeReplay } from '../replay/whole-replay.ts'
@@ -34,7 +34,7 @@ export interface Later extends Received {
 }
 
 /** A peer's part in one room: what it has received. */
-export class Membership implements Receiver, Requester, Reading {
+export class Membership implements Receiver, Requester, ReadReportsOwner {
   readonly connection: Connection
   readonly forms: MemberForms
   readonly room: string
@@ -42,7 +42,6 @@ export class Membership implements Receiver, Requester, Reading {
   readonly includeSender: boolean
   #offset = 0
   #change = 0
-  /** Offset of the newest entry that the answer to the join contained or preceded. */
   #joinedOffset = 0
   /** Offsets of different epochs can't be compared. */
   #epoch = 0
@@ -55,7 +54,7 @@ export class Membership implements Receiver, Requester, Reading {
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
-  /** Created when the member has a read position. */
+  /** Created when it is first needed. */
   #reads: ReadReports | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
@@ -89,10 +88,10 @@ export class Membership implements Receiver, Requester, Reading {
   get awaitsChange (): boolean { return this.#acknowledgements?.awaitsChange === true }
 
   /**
-   * Whether a batch can be written before the end of the tick. If not, bytes are pending that the connection checks at its first write of a
-   * tick, or the outcome of a request is unknown whose acknowledgement leaves in the same write as its message.
+   * Whether a batch can be written before the end of the tick. False while bytes are pending: the connection compares them with the limit
+   * at its first write of a tick. False while a request is unsettled: its acknowledgement is sent in the write of its message.
    */
-  get isReady (): boolean { return this.connection.writer.pendingBytes === 0 && this.#acknowledgements?.areKnown !== false }
+  get isReady (): boolean { return this.connection.writer.pendingBytes === 0 && this.#acknowledgements?.areSettled !== false }
 
   get hasEnded (): boolean { return this.#epoch === ENDED }
 

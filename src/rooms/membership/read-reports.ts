@@ -3,14 +3,14 @@ import type { Format } from '../batch/format.ts'
 import type { Position } from '../../store.ts'
 
 /** The membership whose read position is reported. */
-export interface Reading {
+export interface ReadReportsOwner {
   readonly connection: Connection
   /** Name of the room. */
   readonly room: string
   readonly format: Format
   /** The read position of the member; undefined if there is none, or if the wire has no read positions. */
   readonly readPosition: Position | undefined
-  /** Whether the member has caught up, and may be sent what happens in the room. */
+  /** Whether the member has caught up, and receives the messages of the room. */
   readonly isLive: boolean
   /** Offset of the newest entry that the answer to the join contained or preceded. */
   readonly joinedOffset: number
@@ -18,7 +18,7 @@ export interface Reading {
 
 /** Reports the read position of a membership to its client, unless the client knows it. */
 export class ReadReports {
-  readonly #reading: Reading
+  readonly #owner: ReadReportsOwner
   /** The last position that the client has received or marked. */
   #known: Position | undefined
   /** Whether the client must be sent `forgotten`. */
@@ -26,8 +26,8 @@ export class ReadReports {
   /** Whether the client may have dropped its next mark, because it was sent `forgotten`. */
   #mustConfirm = false
 
-  constructor (reading: Reading) {
-    this.#reading = reading
+  constructor (owner: ReadReportsOwner) {
+    this.#owner = owner
   }
 
   /** Called when the client knows its read position, or that it has none. */
@@ -43,7 +43,7 @@ export class ReadReports {
 
   /** Called when the read position of the member was removed. */
   forgotten (): void {
-    if (this.#reading.format.forgotten !== undefined) this.#isForgotten = true
+    if (this.#owner.format.forgotten !== undefined) this.#isForgotten = true
     this.report()
   }
 
@@ -52,12 +52,12 @@ export class ReadReports {
    * to the join has it: the read position in that answer may be older.
    */
   posted (offset: number): void {
-    if (offset <= this.#reading.joinedOffset) this.report()
+    if (offset <= this.#owner.joinedOffset) this.report()
   }
 
   /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
   report (): void {
-    const { connection: { writer }, room, format: { read, forgotten }, readPosition, isLive } = this.#reading
+    const { connection: { writer }, room, format: { read, forgotten }, readPosition, isLive } = this.#owner
     if (!isLive) return
     if (this.#isForgotten) {
       this.#isForgotten = false

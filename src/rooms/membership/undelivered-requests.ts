@@ -70,10 +70,10 @@ export class UndeliveredRequests {
   }
 
   /** Whether the outcome of each request is known. */
-  get areKnown (): boolean { return this.#unsettled === 0 }
+  get areSettled (): boolean { return this.#unsettled === 0 }
 
   /** Whether the outcome of each request is known, and was sent. */
-  get isEmpty (): boolean { return this.areKnown && this.#last === 0 }
+  get isEmpty (): boolean { return this.areSettled && this.#last === 0 }
 
   #expect (number: number, id: string, ack: string | undefined): void {
     this.#last = Math.max(this.#last, number)

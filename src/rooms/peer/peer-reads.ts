@@ -4,6 +4,7 @@ import type { ReadCursor } from '../../drivers/read-position.ts'
 import { NotJoined } from '../../errors.ts'
 import type { Hooks } from '../../hooks.ts'
 import type { Membership } from '../membership/membership.ts'
+import type { ReadReports } from '../membership/read-reports.ts'
 import type { MemberForms } from '../membership/member-forms.ts'
 import type { ReadPositions } from '../reads/read-positions.ts'
 import type { ReadDevice, Reads } from '../reads/reads.ts'
@@ -86,7 +87,7 @@ export class PeerReads implements ReadDevice {
 
   /** Removes the read position in a room. Rejects as the store does. */
   async forget (room: string): Promise<void> {
-    this.#peer.find(room)?.reads.clientKnows(undefined)
+    this.#reportsIn(room)?.clientKnows(undefined)
     await this.#own.forget(room, this)
   }
 
@@ -96,11 +97,11 @@ export class PeerReads implements ReadDevice {
     else this.#context.readPositions.removed(this.#id, room)
   }
 
-  reportRead (room: string): void { this.#peer.find(room)?.reads.report() }
+  reportRead (room: string): void { this.#reportsIn(room)?.report() }
 
-  reportPosted (room: string, offset: number): void { this.#peer.find(room)?.reads.posted(offset) }
+  reportPosted (room: string, offset: number): void { this.#reportsIn(room)?.posted(offset) }
 
-  reportForgotten (room: string): void { this.#peer.find(room)?.reads.forgotten() }
+  reportForgotten (room: string): void { this.#reportsIn(room)?.forgotten() }
 
   /** Called when the connection is closed and has left its rooms. */
   end (): void {
@@ -119,6 +120,12 @@ export class PeerReads implements ReadDevice {
   #posted (room: string, cursor: ReadCursor): void {
     if (!this.#hasEnded) this.#own.posted(room, cursor)
     else void this.#context.readPositions?.with(this.#id, async (reads) => { reads.posted(room, cursor) })
+  }
+
+  /** Returns the reports of a joined room; undefined if the wire has no read positions. */
+  #reportsIn (room: string): ReadReports | undefined {
+    const membership = this.#peer.find(room)
+    return membership?.format.read === undefined ? undefined : membership.reads
   }
 
   get #id (): string { return this.#peer.forms.sender.id }
