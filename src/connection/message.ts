@@ -22,5 +22,13 @@ export class Message {
   /** The bytes, which share the memory of the chunk. */
   get data (): Buffer { return this.#chunk.subarray(this.#start, this.end) }
 
+  /** The content as `ws` emits it for a `binaryType` of the socket. Text is always emitted as a Buffer. */
+  emitted (binaryType: string): Buffer | ArrayBuffer | Buffer[] | Blob {
+    const { data } = this
+    if (!this.isBinary || binaryType === 'nodebuffer') return data
+    if (binaryType === 'arraybuffer') return new Uint8Array(data).buffer
+    return binaryType === 'blob' ? new Blob([data]) : [data]
+  }
+
   get text (): string { return this.#chunk.toString(this.#isAscii ? 'latin1' : 'utf8', this.#start, this.end) }
 }

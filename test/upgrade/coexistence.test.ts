@@ -9,9 +9,12 @@ import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { pluginWith } from '../../src/plugin.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, listen, logged } from '../support/app.ts'
-import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { clientFrame, serverFrames, wholeFrames } from '../support/frames.ts'
+import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { open, refused } from '../support/websocket-client.ts'
+
+const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 
 type App = ReturnType<typeof bare>
 
@@ -387,6 +390,31 @@ t.test("the sockets of websocketServer's connection event emit what their client
   client.socket.send('four')
   await client.next()
   t.strictSame(received, [['pong', 'one'], ['ping', 'two'], ['pong', 'three'], ['message', 'four']])
+})
+
+t.test("an app's listener receives binary messages as the binaryType of its socket says", async (t) => {
+  for (const [binaryType, type] of [['nodebuffer', 'Buffer'], ['arraybuffer', 'ArrayBuffer'], ['fragments', 'Array']] as const) {
+    const app = bare(t)
+    await app.register(fastifyWebsocket)
+    await app.register(fastifyChat)
+    await app.ready()
+    const port = await listen(app)
+    const seen: Array<[type: string, content: string, isBinary: boolean]> = []
+    app.websocketServer.on('connection', (socket) => {
+      socket.binaryType = binaryType
+      socket.on('message', (data, isBinary) => seen.push([data.constructor.name, Buffer.concat([data].flat().map((part) => Buffer.from(part as Buffer))).toString(), isBinary]))
+    })
+    for (let connections = 0; connections < 2; connections++) {
+      seen.length = 0
+      const client = await upgraded(t, port, '/echo')
+      client.socket.write(Buffer.concat([
+        clientFrame(BINARY, 'whole'), clientFrame(BINARY, 'frag', { fin: false }), clientFrame(CONTINUATION, 'ments'), clientFrame(TEXT, 'text')
+      ]))
+      await client.until((received) => serverFrames(received).length === 3)
+      t.strictSame(wholeFrames(client.received).map(({ payload }) => payload.toString()), ['whole', 'fragments', 'text'])
+      t.strictSame(seen, [[type, 'whole', true], [type, 'fragments', true], ['Buffer', 'text', false]])
+    }
+  }
 })
 
 t.test("the 101 of the plugin has headers that the app adds in websocketServer's headers event", async (t) => {

@@ -12,6 +12,7 @@ import {
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { clientFrame } from '../support/frames.ts'
+import { collectGarbage } from '../support/memory.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
@@ -342,4 +343,25 @@ t.test('byteInterceptor parses with the options and the listeners of ws', async 
   await tooLong.client.ended
   t.equal(await tooLong.closed, 1006)
   t.match(tooLong.events, [['error', /size/]])
+})
+
+t.test('byteInterceptor keeps no socket that has ended, not even the first one', async (t) => {
+  const connected = wsServer(t)
+  const intercept = byteInterceptor()
+  /** Connects a client and ends the connection. Resolves with a reference to its socket. */
+  async function ended (): Promise<WeakRef<WebSocket>> {
+    const { client, socket } = await connected()
+    intercept(socket, { read () {}, received () {}, end: (onParsed) => onParsed() }).parse(clientFrame(1, 'one'), () => {})
+    const closed = once(socket, 'close')
+    client.socket.destroy()
+    await closed
+    return new WeakRef(socket)
+  }
+  const first = await ended()
+  await ended()
+  for (let i = 0; i < 100 && first.deref() !== undefined; i++) {
+    await tick()
+    collectGarbage()
+  }
+  t.equal(first.deref(), undefined)
 })
