@@ -45,7 +45,7 @@ function connectionOf (socket: WebSocket): Connection {
   return (socket as Connected)[connection]
 }
 
-/** Listens to the errors of a socket. `malformed` has received those of its receiver. */
+/** Does nothing with the errors of a socket. `malformed` has received those of its receiver. */
 function ignore (): void {}
 
 /**
@@ -62,6 +62,8 @@ export class Connection implements Queued, Source, WriterOwner {
   readonly #context: ConnectionContext
   readonly #queue: ReceiveQueue
   readonly #opened = Math.round(performance.now())
+  /** Whether the server has paused reading. */
+  #isPaused = false
   /** Bytes read from the client at the previous heartbeat. */
   #previousBytesRead: number | undefined
   /** Created at the first ping. */
@@ -99,27 +101,30 @@ export class Connection implements Queued, Source, WriterOwner {
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
 
-  get isPaused (): boolean { return this.#socket.isPaused }
+  /** Whether the server or the app has paused reading. */
+  get isPaused (): boolean { return this.#isPaused || this.#socket.isPaused }
 
   /** Once the connection is closing, messages are ignored. Only the client's close frame matters. */
   get isBusy (): boolean { return this.open && this.receiver.isBusy }
 
-  /** Stops reading from the client. */
+  /** Stops reading from the client. Not by the socket's own `pause`, which is left to the app. */
   pause (): void {
-    this.#socket.pause()
+    this.#isPaused = true
+    this.#stream.pause()
     // Node starts reading again in a `nextTick` callback after it emitted the data. A microtask runs after that callback.
-    queueMicrotask(() => { if (this.isPaused && this.open) this.#context.reading.stop(this.#stream) })
+    queueMicrotask(() => { if (this.#isPaused && this.open) this.#context.reading.stop(this.#stream) })
   }
 
   resume (): void {
-    if (!this.isPaused) return
+    if (!this.#isPaused) return
+    this.#isPaused = false
     this.#context.reading.start(this.#stream)
-    this.#socket.resume()
+    if (!this.#socket.isPaused) this.#stream.resume()
   }
 
   /** Emits the message first, as `ws` does: the app may listen to it too, and end the connection. */
   received (message: Message): void {
-    if (this.#socket.listenerCount('message') > 0) this.#socket.emit('message', message.data, message.isBinary)
+    if (this.#socket.listenerCount('message') > 0) this.#socket.emit('message', message.emitted(this.#socket.binaryType), message.isBinary)
     this.receiver.receive(message)
   }
 

@@ -56,7 +56,8 @@ export class ReceiveQueue implements ByteReader, Passing {
     ;(this.#chunks ??= []).push(chunk)
     this.#cost += receivedCost(chunk)
     this.#connection.receiver.charge(receivedCost(chunk))
-    if (this.#cost > PAUSE_AT && !this.#connection.isPaused) this.#connection.pause()
+    // Again for each read: the app may have resumed the socket.
+    if (this.#cost > PAUSE_AT) this.#connection.pause()
   }
 
   received (message: Message): void { this.#connection.received(message) }

@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { mock } from 'node:test'
-import t from 'tap'
-import { build, listen, logged } from '../support/app.ts'
+import fastifyWebsocket from '@fastify/websocket'
+import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
+import fastifyChat from '../../src/index.ts'
+import { bare, build, listen, logged } from '../support/app.ts'
 import { backendWith } from '../support/backend.ts'
 import { clientFrame, closeOf, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
@@ -221,4 +225,48 @@ t.test('a malformed frame behind a post to a room that is not joined is answered
   await client.ended
   t.strictSame(types(client), ['welcome', 'error'])
   t.equal(closeOf(client)?.code, 1002)
+})
+
+/** Starts a server whose echo waits at a gate. Resolves with it, a client, and the socket that the app has received of it. */
+async function slowEcho (t: Test) {
+  const slow = gate()
+  const app = bare(t)
+  await app.register(fastifyWebsocket)
+  await app.register(fastifyChat, { echo: { reply: async (message) => { await slow.pass(); return message } } })
+  await app.ready()
+  const port = await listen(app)
+  const accepted = once(app.websocketServer, 'connection') as Promise<[WebSocket]>
+  const client = await upgraded(t, port, '/echo')
+  const [socket] = await accepted
+  return { slow, client, socket }
+}
+
+t.test('an app may resume its socket while messages wait: all are handled, in order', async (t) => {
+  const { slow, client, socket } = await slowEcho(t)
+  client.socket.write(numberedFrames(100_000))
+  await slow.reached
+  for (let i = 0; i < 20; i++) {
+    socket.resume()
+    await tick()
+  }
+  slow.open()
+  await client.until(() => messages(client).length === 100_000)
+  t.strictSame(messages(client), numbered(100_000))
+})
+
+t.test('a socket that the app has paused is not read from until the app resumes it', async (t) => {
+  const { slow, client, socket } = await slowEcho(t)
+  client.socket.write(numberedFrames(20_000))
+  await slow.reached
+  socket.pause()
+  slow.open()
+  let before = -1
+  while (messages(client).length > before) {
+    before = messages(client).length
+    for (let i = 0; i < 50; i++) await tick()
+  }
+  t.ok(before < 20_000, `${before} messages were read`)
+  socket.resume()
+  await client.until(() => messages(client).length === 20_000)
+  t.strictSame(messages(client), numbered(20_000))
 })
