@@ -40,8 +40,8 @@ export interface FrameLimits {
 let idle = new FrameScanner()
 
 /**
- * Passes on a client's messages, one at a time, and applies limits before. A message or a pong that is one frame of one read, as most
- * are, is read here. All else is passed to the parser of `ws`, which doesn't report a message that is never completed, and doesn't
+ * Passes on a client's messages, one at a time, and applies limits first. A message or a pong that is one frame of one read, as most
+ * are, is read here. Everything else is passed to the parser of `ws`, which doesn't report a message that is never completed, and doesn't
  * limit pings and pongs.
  */
 export class FrameGuard {
@@ -67,10 +67,10 @@ export class FrameGuard {
    * @param passing called when they are parsed, before or after this method returns
    */
   pass (chunk: Buffer, at: number, passing: Passing): number {
-    const read = this.#scanner === undefined && this.#guarded.open ? this.#read(chunk, at) : undefined
-    if (read !== undefined) {
+    const after = this.#scanner === undefined && this.#guarded.open ? this.#read(chunk, at) : undefined
+    if (after !== undefined) {
       passing.parsed()
-      return read
+      return after
     }
     const scanner = this.#scanner ?? idle
     const message = this.#message
@@ -123,6 +123,7 @@ export class FrameGuard {
   #expectMore (chunk: Buffer): void {
     this.#deadline ??= setTimeout(FrameGuard.#expire, this.#limits.messageTimeout, this).unref()
     this.#message ??= new IncompleteMessage(this.#guarded.receiver)
+    if (this.#scanner!.isDeflated) this.#message.chargeInflated(this.#limits.payload)
     this.#message.keep(chunk, this.#scanner!.fragments)
   }
 

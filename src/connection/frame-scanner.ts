@@ -15,6 +15,7 @@ export class FrameScanner {
   #rest = 0
   /** Whether another fragment must follow. */
   #fragmented = false
+  #isDeflated = false
   #controls = 0
   #fragments = 0
 
@@ -23,6 +24,9 @@ export class FrameScanner {
 
   /** Fragments that the last scan completed, without the last one of a message. */
   get fragments (): number { return this.#fragments }
+
+  /** Whether a message has begun that is deflated, and isn't complete. RFC 7692, section 6. */
+  get isDeflated (): boolean { return this.#isDeflated }
 
   /** Whether a message or a control frame has begun and isn't complete. */
   get isIncomplete (): boolean { return this.#fragmented || this.#header > 0 }
@@ -48,7 +52,10 @@ export class FrameScanner {
         this.#controls++
       } else {
         this.#fragmented = (this.#first & 0x80) === 0
-        if (!this.#fragmented) break
+        if (!this.#fragmented) {
+          this.#isDeflated = false
+          break
+        }
         this.#fragments++
       }
     }
@@ -59,6 +66,7 @@ export class FrameScanner {
   #parse (byte: number): void {
     if (this.#header === 0) {
       this.#first = byte
+      if ((byte & 0x40) !== 0) this.#isDeflated = true
     } else if (this.#header === 1) {
       const length = byte & 0x7f
       this.#lengthBytes = length < 126 ? 0 : length === 126 ? 2 : 8

@@ -13,6 +13,7 @@ const FRAGMENT_OVERHEAD = 128
 export class IncompleteMessage {
   readonly #receiver: Pick<Receiver, 'charge' | 'release'>
   #charged = 0
+  #isInflated = false
   #part: Buffer | undefined
   /** Bytes of `#part` in use. */
   #filled = 0
@@ -41,6 +42,13 @@ export class IncompleteMessage {
       if (this.#filled === PART) full.push(this.flush()!)
     }
     return full
+  }
+
+  /** Charges what `ws` may keep of a deflated message: its fragments are inflated as they arrive. @param limit bytes of a message */
+  chargeInflated (limit: number): void {
+    if (this.#isInflated) return
+    this.#isInflated = true
+    this.#charge(limit)
   }
 
   /** Charges a read that contains more than a part of one payload, and the fragments in it. */

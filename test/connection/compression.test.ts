@@ -375,6 +375,19 @@ for (const [title, end] of [
   })
 }
 
+t.test('unfinished deflated messages count in receiveBudget with what they may inflate to', async (t) => {
+  const app = await build(t, { compression: true, limits: { receiveBudget: 256 * 1024 } })
+  const port = await listen(app)
+  const [whole, ...unfinished] = await Promise.all(Array.from({ length: 31 }, () => offering(t, port, 'permessage-deflate')))
+  const small = deflateRawSync(Buffer.alloc(15 * 1024), { finishFlush: constants.Z_SYNC_FLUSH })
+  t.ok(small.length < 100, `${small.length} bytes`)
+  for (const { socket } of unfinished) socket.write(clientFrame(BINARY, small, { fin: false, rsv: 4 }))
+  while (app.chat.stats().connections > 20) await tick()
+  t.ok(app.chat.stats().connections > 10, `${app.chat.stats().connections} connections are left`)
+  for (let i = 0; i < 20; i++) whole!.socket.write(deflatedFrame(TEXT, Buffer.from(`whole ${i}`)))
+  await whole!.until((received) => received.includes('whole 19'))
+})
+
 t.test('an injected client, which offers no extension, joins the same room', async (t) => {
   const room = await chat(t, { compression: true, chat: quiet })
   const [injected, other] = [await connect(room.app, '/chat'), await open(t, `ws://127.0.0.1:${room.port}/chat`)]
