@@ -23,6 +23,22 @@ export async function directMessagesPromises (test: RosterSubtest): Promise<void
     assert.deepEqual(other.told, ['"to bob"'])
   })
 
+  await test('attendances of one listener end one by one', async (open) => {
+    const roster = await open()
+    const [watcher, other] = [await Watcher.ofMember(roster, 'ada'), await Watcher.ofMember(roster, 'ada')]
+    const stop = await roster.attend('ada', watcher.hear)
+    stop()
+    stop()
+    assert.equal(await roster.send('ada', '1'), true)
+    await Promise.all([watcher.untilReceived(1), other.untilReceived(1)])
+    const again = await roster.attend('ada', watcher.hear)
+    stop()
+    assert.equal(await roster.send('ada', '2'), true)
+    await Promise.all([watcher.untilReceived(3), other.untilReceived(2)])
+    assert.deepEqual(watcher.told, ['1', '2', '2'])
+    again()
+  })
+
   await test('members are isolated, whatever their ids', async (open) => {
     const roster = await open()
     assert.deepEqual(await Promise.all(ids.map((id) => roster.send(id, '"early"'))), ids.map(() => false))

@@ -1,40 +1,48 @@
 import { assertFunction, assertText } from '../../argument-checks.ts'
 import { listOf, withoutValue, withValue, type OneOrMore } from '../../one-or-more.ts'
 
-type Listener = (data: string) => void
+/** Has an object of its own, because the same listener may attend twice. */
+class Attendance {
+  readonly hear: (data: string) => void
+
+  constructor (hear: (data: string) => void) {
+    this.hear = hear
+  }
+}
 
 /** Messages to the members that are attended in this process. */
 export class MemoryDirectMessages {
-  /** By member. A node attends a member once. */
-  readonly #listeners = new Map<string, OneOrMore<Listener>>()
+  /** By member. */
+  readonly #attendances = new Map<string, OneOrMore<Attendance>>()
 
   /** Returns whether the member is attended. @throws InvalidArgument */
   send (memberId: string, data: string): boolean {
     assertText('memberId', memberId)
     assertText('data', data)
-    const listeners = this.#listeners.get(memberId)
-    for (const listener of listOf(listeners)) {
-      if (listOf(this.#listeners.get(memberId)).includes(listener)) listener(data)
+    const attendances = this.#attendances.get(memberId)
+    for (const attendance of listOf(attendances)) {
+      if (listOf(this.#attendances.get(memberId)).includes(attendance)) attendance.hear(data)
     }
-    return listeners !== undefined
+    return attendances !== undefined
   }
 
   /** Returns an unsubscribe function. @throws InvalidArgument */
-  attend (memberId: string, onData: Listener): () => void {
+  attend (memberId: string, onData: (data: string) => void): () => void {
     assertText('memberId', memberId)
     assertFunction('onData', onData)
-    this.#listeners.set(memberId, withValue(this.#listeners.get(memberId), onData))
+    const attendance = new Attendance(onData)
+    this.#attendances.set(memberId, withValue(this.#attendances.get(memberId), attendance))
     // Bound, because an arrow function and its scope take 32 bytes more for each member.
-    return this.#leave.bind(this, memberId, onData)
+    return this.#leave.bind(this, memberId, attendance)
   }
 
   close (): void {
-    this.#listeners.clear()
+    this.#attendances.clear()
   }
 
-  #leave (memberId: string, onData: Listener): void {
-    const others = withoutValue(this.#listeners.get(memberId), onData)
-    if (others !== undefined) this.#listeners.set(memberId, others)
-    else this.#listeners.delete(memberId)
+  #leave (memberId: string, attendance: Attendance): void {
+    const others = withoutValue(this.#attendances.get(memberId), attendance)
+    if (others !== undefined) this.#attendances.set(memberId, others)
+    else this.#attendances.delete(memberId)
   }
 }
