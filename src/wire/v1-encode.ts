@@ -44,7 +44,7 @@ export const v1Encoding: V1Encoding = {
   rooms: (id, page) => roomsJson(id, page, entryJson)
 }
 
-/** For those of them that accept deflated frames. */
+/** For clients without changes that accept deflated frames. */
 export const deflatedV1Encoding = deflated(v1Encoding)
 
 /** Returns an encoding whose batches are deflated. @param withoutChanges of its format */

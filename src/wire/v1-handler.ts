@@ -41,7 +41,7 @@ export interface V1Context extends V1RequestsContext {
  */
 export type Enter = (hello: Request<'hello'>, direct: DirectReceiver) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
-/** What is kept until `hello` is answered. `enter` references the request. */
+/** State until `hello` is answered. `enter` references the request. */
 interface Handshake {
   readonly enter: Enter
   /** whether the client accepts deflated frames */
