@@ -59,14 +59,15 @@ export class Joins {
     const start: Start = { position: whole === undefined ? after : whole.after, revision: whole === undefined ? revision : undefined, whole, newest, readKnown }
     entered.catch(() => { /* rethrown by `#read`, unless the connection is closed first */ })
     this.#joining.add(membership)
+    let isAttached = false
     try {
-      await this.#read(membership, entered, start, onJoined)
+      isAttached = await this.#read(membership, entered, start, onJoined)
       if (membership.hasJoined) return
       // The caller removes a member that has entered. One that entered later would stay.
       await entered
       membership.assertMay('join')
     } finally {
-      this.#joining.delete(membership)
+      this.#joined(membership, isAttached)
     }
   }
 
@@ -95,33 +96,46 @@ export class Joins {
     const whole = membership.reader === undefined ? WholeReplay.after(head.position, streams) : undefined
     const start = { position: head.position, revision: whole === undefined ? head.change.revision : undefined }
     this.#joining.add(membership)
+    let isAttached = false
     try {
-      const isAttached = await catchUp.whileReading(async () => {
+      isAttached = await catchUp.whileReading(async () => {
         await this.#rightsOf(membership)
         if (!this.#isJoining(membership) || epoch !== catchUp.epoch || !catchUp.isCompleteAfter(head)) return false
         const later = catchUp.laterThan(head)
         // A reader needs to know which reactions are its own.
         if (later.changes.some(({ entry }) => entry?.reactions !== undefined)) return false
         this.#counters.deliveries += membership.sendMissed({ entries: [], changed: [] }, later, whole)
-        catchUp.attach(membership, whole)
+        this.#attach(membership, whole)
         return true
       })
-      if (isAttached) return
-      await this.#read(membership, Promise.resolve(), { ...start, whole, newest: NEWEST }, () => {})
+      if (!isAttached) isAttached = await this.#read(membership, Promise.resolve(), { ...start, whole, newest: NEWEST }, () => {})
     } finally {
-      this.#joining.delete(membership)
+      this.#joined(membership, isAttached)
     }
   }
 
-  async #read (membership: Membership, entered: Promise<void>, start: Start, onJoined: () => void): Promise<void> {
+  /** Adds a membership to the fan-out. From this step on it may be suspended, which adds it to `#joining` again. */
+  #attach (membership: Membership, whole: WholeReplay | undefined): void {
+    this.#joining.delete(membership)
+    this.#catchUp.attach(membership, whole)
+  }
+
+  /** Called at the end of a join or a resume. One that has attached the membership has taken it from `#joining`. */
+  #joined (membership: Membership, isAttached: boolean): void {
+    if (!isAttached) this.#joining.delete(membership)
+  }
+
+  /** Returns whether the membership was attached. */
+  async #read (membership: Membership, entered: Promise<void>, start: Start, onJoined: () => void): Promise<boolean> {
     const { reader } = membership
     const { whole } = start
     const catchUp = this.#catchUp
     let { position, revision, readKnown } = start
     let oldest: Position | undefined
-    for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
+    let isAttached = false
+    for (; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
       if (revision !== undefined) await this.#turns.wait(PAGE.limit)
-      if (!this.#isJoining(membership)) return
+      if (!this.#isJoining(membership)) break
       isAttached = await catchUp.whileReading(async () => {
         const { epoch } = catchUp
         const known = readKnown
@@ -150,13 +164,14 @@ export class Joins {
           this.#counters.deliveries += membership.sendJoined(withUnread(answer, end, readPosition, whole?.streams), catchUp.presence, later, whole)
         }
         oldest = page.oldest ?? oldest
-        if (hasCaughtUp) catchUp.attach(membership, whole)
+        if (hasCaughtUp) this.#attach(membership, whole)
         position = end.position
         if (reader !== undefined) revision = page.revision
         onJoined()
         return hasCaughtUp
       })
     }
+    return isAttached
   }
 
   /** Resolves when the membership isn't suspended, or no longer joins. */

@@ -9,6 +9,7 @@ import { chat, type ChatApp } from '../support/chat-app.ts'
 import { full } from '../support/full.ts'
 import { gate } from '../support/gate.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
+import { wired } from '../support/server-side.ts'
 import { tick } from '../support/tick.ts'
 import { texts, V1Client, type Message } from '../support/v1-client.ts'
 
@@ -552,4 +553,35 @@ t.test('a catch-up resumes when few bytes are pending', async (t) => {
   t.strictSame(texts(await client.take(20)), upTo(19, 0))
   t.match(await client.next(), { type: 'joined', room: 'a' })
   t.ok(other)
+})
+
+t.test('a member that is suspended while the answer to its join drains receives later messages', async (t) => {
+  const asked = gate()
+  let asking = 0
+  const server = await chat(t, {
+    authorize: async ({ action }) => {
+      if (action === 'join' && asking-- === 1) await asked.pass()
+      return true
+    }
+  })
+  const { client, wire: { socket } } = await wired(server.app, () => server.member())
+  const unsent: Array<() => void> = []
+  const { _write: write } = socket
+  socket._write = (chunk, encoding, callback) => write.call(socket, chunk, encoding, (error) => { unsent.push(() => callback(error)) })
+  client.say({ type: 'join', room: 'a' })
+  const { members: [member] } = await client.expect('joined')
+  t.ok(server.app.chat.stats().pendingBytes > 0)
+  asking = 1
+  await server.app.chat.reauthorize({ room: 'a' })
+  await asked.reached
+  socket._write = write
+  for (const sent of unsent) sent()
+  for (let i = 0; i < 3; i++) await tick()
+  asked.open()
+  await server.app.chat.publish('a', { text: 'later' })
+  t.match(await client.next(), { type: 'message', room: 'a', text: 'later' })
+  const id = client.post('a', 'own')
+  t.match(await client.take(2), [{ type: 'message', text: 'own' }, { type: 'ack', id }])
+  await server.app.chat.removeMember('a', member!.id)
+  t.match(await client.expect('left'), { room: 'a', code: 'removed' })
 })
