@@ -6,6 +6,7 @@ import { memory } from '../../src/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 import { changed, fakeServer, joined, message, welcome, type Answer } from '../support/fake-server.ts'
+import { gate } from '../support/gate.ts'
 import { proxy } from '../support/proxy.ts'
 import { tick } from '../support/tick.ts'
 
@@ -51,6 +52,40 @@ t.test('messages are items, with their positions as keys', async (t) => {
   t.equal(timeline.getSnapshot().items.length, 1)
   await room.post('two')
   t.match(timeline.getSnapshot().items[1], { own: true, state: 'stored', from: { name: 'ada' } })
+})
+
+t.test('an acknowledged post is shown as stored while a later one waits for its answer', async (t) => {
+  const slow = gate()
+  const { port } = await chat(t, {
+    prePost: async (draft) => {
+      if (draft.text === 'slow') await slow.pass()
+      return draft
+    }
+  })
+  const room = await chatClient(t, port, { name: 'ada' }).join('lobby')
+  const timeline = room.timeline()
+  const first = room.post('first')
+  const second = room.post('slow')
+  await first
+  await slow.reached
+  t.match(timeline.getSnapshot().items, [{ text: 'first', state: 'stored' }, { text: 'slow', state: 'pending' }])
+  slow.open()
+  await second
+  await until(timeline, (items) => items.every(({ state }) => state === 'stored'))
+  t.strictSame(texts(timeline), ['first', 'slow'])
+})
+
+t.test('a jump that is under way is dropped by a later one, and by a jump to the newest messages', async (t) => {
+  const { app, timeline } = await two(t, { posts: 200 })
+  const { entries } = await app.chat.history('lobby', { limit: 200 })
+  const newest = ends(timeline)
+  t.match(newest, { last: '200', hasNewer: false })
+  for (const later of [() => timeline.jumpToNewest(), () => timeline.jumpTo(entries[190]!.position)]) {
+    await Promise.all([timeline.jumpTo(entries[10]!.position), later()])
+    t.strictSame(ends(timeline), newest)
+  }
+  await timeline.jumpTo(entries[10]!.position)
+  t.match(ends(timeline), { hasNewer: true })
 })
 
 t.test('a post is pending at once, and keeps its key when it is stored', async (t) => {

@@ -59,6 +59,8 @@ export function ownPosts (isUnsent: (id: string) => boolean) {
       const post = posts.get(id)
       if (isShown || !follows || post?.isLost || hidden.has(position)) posts.delete(id)
       else if (post !== undefined) post.position = position
+      // Its message is no longer in doubt, even if other posts are.
+      hidden.delete(position)
       onAnswer(id)
     },
 

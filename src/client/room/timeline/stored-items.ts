@@ -69,9 +69,12 @@ export function storedItems (
     return !isBroken
   }
 
+  /** Lets the jump that is under way have no effect. */
+  function dropJump (): void { next = undefined }
+
   /** Replaces the window by one around a position. */
   async function jumpTo (position: string): Promise<void> {
-    if (window.has(position)) return
+    if (window.has(position)) return dropJump()
     server.assertSupports(newerPages)
     const target = next = historyWindow(size, position)
     // Live messages don't follow the pages.
@@ -133,6 +136,7 @@ export function storedItems (
     add,
     change,
     update,
+    dropJump,
 
     get window (): HistoryWindow { return window },
 

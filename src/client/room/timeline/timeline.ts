@@ -63,7 +63,11 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
   jumpTo (position: string): Promise<void> { return this.#stored.jumpTo(position) }
 
   /** Shows the newest messages again, if they have left the window. Rejects as `loadOlder`; the newest message is shown anyway. */
-  jumpToNewest (): Promise<void> { return this.#stored.window.more.newer ? this.#stored.jumpToNewest() : Promise.resolve() }
+  jumpToNewest (): Promise<void> {
+    if (this.#stored.window.more.newer) return this.#stored.jumpToNewest()
+    this.#stored.dropJump()
+    return Promise.resolve()
+  }
 
   /** Reports whether the user is at the newest items. If not, later messages don't remove the oldest items, as long as there is room. */
   follow (on: boolean): void {
