@@ -291,3 +291,28 @@ t.test('a member that is muted while authorize is pending is not shown as typing
   waits.open()
   t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
 })
+
+t.test('a muted member stores nothing by a repeat whose id the store has just forgotten', async (t) => {
+  let isForgotten = false
+  const server = await chat(t, {
+    authorize: async ({ action, entry, member }) => entry === undefined || action === 'react' || entry.from?.id === member.id,
+    backend: backendWith((works) => ({
+      // As if the id were forgotten between this call and the next one.
+      find: async (...args) => await works.find(...args) ?? (isForgotten ? { offset: 1, position: 'forgotten' } : undefined),
+      findChange: async (...args) => await works.findChange(...args) ?? (isForgotten ? { number: 1, revision: 'forgotten' } : undefined)
+    }))
+  })
+  const ada = await server.member({ changes: true }, 'a')
+  const bob = await server.member({ changes: true }, 'a')
+  const position = await bob.posted('a', 'of bob')
+  await ada.next()
+  bob.say({ type: 'edit', room: 'a', position, id: 'e', text: 'edited by bob' })
+  const { revision: since } = await ada.expect('changed')
+  const { from } = (await server.app.chat.history('a')).entries[0]!
+  const { members } = await server.app.chat.members('a')
+  for (const { id } of members) if (id !== from!.id) await server.app.chat.mute(id, day)
+  isForgotten = true
+  t.match(await ada.refused({ type: 'edit', room: 'a', position, id: 'x', text: 'of ada', since }), { code: 'stale_post' })
+  t.match(await ada.refused({ type: 'post', room: 'a', id: 'y', text: 'of ada', since: position }), { code: 'stale_post' })
+  t.match((await server.app.chat.history('a')).entries, [{ text: 'edited by bob' }])
+})

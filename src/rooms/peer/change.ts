@@ -11,6 +11,7 @@ import type { Membership } from '../membership/membership.ts'
 import { whileAllowed } from './request-rights.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import type { PostContext } from './post.ts'
+import { UNKNOWN_SINCE } from './request-keys.ts'
 import { vetChange } from './pre-hooks.ts'
 import type { Entry, Position } from '../../store.ts'
 
@@ -48,13 +49,12 @@ export function submitChange (
   // An edit of another entry is another request, even to the same content.
   const identity = content === undefined ? undefined : { key, hash: `${contentHash(content.body, content.data)} ${position}`, since }
   const own = isForOwnOnly(change, hooks) ? member.id : undefined
-  const amend = (vetted: Content | undefined): Promise<Amended> =>
-    amendEntry(context, hooks, room, position, { ...identity, by: member.id, own, change: storedChange(change, vetted) })
+  const amend = (vetted: Content | undefined, since = identity?.since): Promise<Amended> =>
+    amendEntry(context, hooks, room, position, { ...identity, since, by: member.id, own, change: storedChange(change, vetted) })
   if (since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.preChange === undefined) {
     return { membership, submitted: undefined, stored: amend(content) }
   }
-  // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already. If the store forgets its key
-  // meanwhile, it refuses the edit as stale, because of `since`: it never stores the content that no hook has seen.
+  // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already.
   const check = async (): Promise<Content | undefined> => {
     restrictions.assertMay(change.type, room)
     return await vet(change, position, content, membership, hooks, context)
@@ -64,7 +64,7 @@ export function submitChange (
   }
   const pass = async (): Promise<Passed> => {
     const isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
-    if (isRepeat) return { stored: amend(content) }
+    if (isRepeat) return { stored: amend(content, UNKNOWN_SINCE) }
     return await whileAllowed(membership, change.type, ask, check, (checked) => {
       // Synchronous with `amend`: a restriction may have arrived while the hooks ran.
       restrictions.assertMay(change.type, room)

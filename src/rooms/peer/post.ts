@@ -6,6 +6,7 @@ import { parseComposed } from '../batch/composed-position.ts'
 import type { HookCalls } from './hook-calls.ts'
 import type { Membership } from '../membership/membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
+import { UNKNOWN_SINCE } from './request-keys.ts'
 import { whileAllowed } from './request-rights.ts'
 import { vetPost } from './pre-hooks.ts'
 import type { Appended, Draft, Position, Store } from '../../store.ts'
@@ -72,7 +73,7 @@ function checked (
   const pass = async (): Promise<Passed> => {
     // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
     const isRepeat = post.since !== undefined && key !== undefined && await store.find(room, key) !== undefined
-    if (isRepeat) return { stored: append(draft, membership, hooks, context) }
+    if (isRepeat) return { stored: append({ ...draft, since: UNKNOWN_SINCE }, membership, hooks, context) }
     return await whileAllowed(membership, 'post', ask, check, ({ body, data }) => {
       // Synchronous with the append: a restriction may have arrived while the hooks ran.
       restrictions.assertMay('post', room)

@@ -1,3 +1,9 @@
+/**
+ * A position and a revision that no store knows. With it as `since`, a store answers a repeat, and refuses a request whose key it has
+ * forgotten: what no hook has seen is never stored. The `since` of the client doesn't suffice, because the client chooses it.
+ */
+export const UNKNOWN_SINCE = '?'
+
 /** The keys under which a store remembers the posts and changes of a member. */
 export class RequestKeys {
   readonly #prefix: string
