@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { StoreSubtest } from './bounds.ts'
-import { all, says, bodies, numbers, summary, upTo, fill } from './entries.ts'
+import { all, removal, says, bodies, numbers, summary, upTo, fill } from './entries.ts'
 import { Follower } from './follower.ts'
 
 /** Checks `clear`. */
@@ -48,5 +48,18 @@ export async function clearPromises (test: StoreSubtest): Promise<void> {
       assert.deepEqual(summary(await one.read('a', { ...all, after: pages[told]!.head.position })), { complete: true, numbers: upTo(2, pages[told]!.head.offset + 1), more: false })
     }
     assert.deepEqual(late.numbers, upTo(2, late.feed.head.offset + 1))
+  })
+
+  await test('a feed of an unused room delivers the heads of pages after another room was cleared', async (open) => {
+    const one = await open({ dedupWindow: 0 })
+    const [posted, controlled] = [await Follower.of(one, 'posted'), await Follower.of(one, 'controlled')]
+    await fill(one, 'cleared', 1)
+    await one.clear('cleared')
+    await one.append('posted', says('first'))
+    await posted.has('first')
+    assert.deepEqual(posted.pages.at(-1)!.head, (await one.read('posted', all)).head)
+    await one.control('controlled', removal('ada'))
+    await controlled.until(() => controlled.controls.length === 1)
+    assert.deepEqual(controlled.pages.at(-1)!.head, (await one.read('controlled', all)).head)
   })
 }

@@ -1,4 +1,5 @@
 import { Followers } from '../followers.ts'
+import type { EpochSeed } from './head.ts'
 import { decodeRecord, entryOf, timeOf, type EntryRecord } from './record.ts'
 import type { Changed, Controlled, Head } from '../../change.ts'
 import type { Cursor, Draft, Entry, Feed, FeedPage } from '../../store.ts'
@@ -11,22 +12,36 @@ type FeedEvent = { readonly room: string } & (
   | { readonly restart: Head }
 )
 
+/** `seed`: present if the room was unused when it was first followed, or was forgotten since. */
+interface FollowedRoom { readonly followers: Followers, seed: EpochSeed | undefined }
+
 /** The followers of all rooms, and the events that they receive after the next commit. */
 export class LmdbFeeds {
-  readonly #rooms = new Map<string, Followers>()
+  readonly #rooms = new Map<string, FollowedRoom>()
   #events: FeedEvent[] = []
 
   has (room: string): boolean { return this.#rooms.has(room) }
 
-  follow (room: string, head: Head, deliver: (page: FeedPage) => void): Feed {
-    const followers = this.#rooms.get(room) ?? new Followers()
-    this.#rooms.set(room, followers)
+  /** Returns the seed that a followed room keeps; undefined if it keeps none. */
+  seedOf (room: string): EpochSeed | undefined { return this.#rooms.get(room)?.seed }
+
+  /** Called when a room was forgotten. It may have followers that were added during the commit. */
+  forgotten (room: string, seed: EpochSeed): void {
+    const followed = this.#rooms.get(room)
+    if (followed !== undefined) followed.seed = seed
+  }
+
+  /** @param seed of an unused room, which keeps it as long as it has followers */
+  follow (room: string, head: Head, seed: EpochSeed | undefined, deliver: (page: FeedPage) => void): Feed {
+    const followed = this.#rooms.get(room) ?? { followers: new Followers(), seed }
+    this.#rooms.set(room, followed)
+    const { followers } = followed
     const stop = followers.add(head, deliver)
     return {
       head,
       stop: () => {
         stop()
-        if (followers.size === 0 && this.#rooms.get(room) === followers) this.#rooms.delete(room)
+        this.#release(room)
       }
     }
   }
@@ -41,9 +56,11 @@ export class LmdbFeeds {
   restart (room: string, head: Head): void { this.#events.push({ room, restart: head }) }
 
   deliver (): void {
+    const events = this.#events
+    this.#events = []
     const due = new Set<Followers>()
-    for (const event of this.#events) {
-      const followers = this.#rooms.get(event.room)
+    for (const event of events) {
+      const followers = this.#rooms.get(event.room)?.followers
       if (followers === undefined) continue
       if ('restart' in event) followers.restart(event.restart)
       else if ('changed' in event) followers.pushChange(event.changed)
@@ -51,12 +68,16 @@ export class LmdbFeeds {
       else followers.push(entryBefore(event))
       due.add(followers)
     }
-    this.#events = []
     for (const followers of due) followers.deliver()
+    for (const { room } of events) this.#release(room)
   }
 
   /** Discards the events of a commit that failed. */
-  drop (): void { this.#events = [] }
+  drop (): void {
+    const events = this.#events
+    this.#events = []
+    for (const { room } of events) this.#release(room)
+  }
 
   /** Reports a break in each room of a commit whose outcome is unknown. @param headOf returns the head on disk */
   doubt (headOf: (room: string) => Head): void {
@@ -68,6 +89,11 @@ export class LmdbFeeds {
   close (): void {
     this.#rooms.clear()
     this.drop()
+  }
+
+  /** Removes a room without followers. While a commit is running, a room that it writes stays: its first entry is written with its seed. */
+  #release (room: string): void {
+    if (this.#rooms.get(room)?.followers.size === 0 && !this.#events.some((event) => event.room === room)) this.#rooms.delete(room)
   }
 }
 

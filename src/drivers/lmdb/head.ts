@@ -63,7 +63,7 @@ export interface ChangesHead {
   earlierSize: number
 }
 
-/** Seed of the epochs of empty rooms. These epochs need no storage, and positions in them stay valid. */
+/** Seed of the epochs of unused rooms. These epochs need no storage, and positions in them stay valid. */
 export interface EpochSeed { readonly name: string, readonly at: number }
 
 export function newEpochSeed (): EpochSeed { return { name: newEpoch(), at: Date.now() } }

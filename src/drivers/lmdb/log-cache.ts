@@ -15,21 +15,26 @@ export class LmdbLogCache {
   readonly #logs = new Map<string, Cached>()
   readonly #limits: CacheLimits
   readonly #load: (room: string) => LmdbLog
+  readonly #isOutdated: (log: LmdbLog) => boolean
   /** Bytes of memory of all logs. */
   #cost = 0
 
-  /** @param load returns the log of a room that isn't cached; may throw */
-  constructor (limits: CacheLimits, load: (room: string) => LmdbLog) {
+  /**
+   * @param load returns the log of a room that isn't cached; may throw
+   * @param isOutdated returns true for a log that must be loaded again
+   */
+  constructor (limits: CacheLimits, load: (room: string) => LmdbLog, isOutdated: (log: LmdbLog) => boolean) {
     this.#limits = limits
     this.#load = load
+    this.#isOutdated = isOutdated
   }
 
   /** Returns the log of a room without adding it to the cache. */
-  peek (room: string): LmdbLog { return this.#logs.get(room)?.log ?? this.#load(room) }
+  peek (room: string): LmdbLog { return this.#find(room)?.log ?? this.#load(room) }
 
   /** Returns the log of a room, which becomes the most recently used one. */
   use (room: string): LmdbLog {
-    const cached = this.#logs.get(room) ?? { log: this.#load(room), cost: 0 }
+    const cached = this.#find(room) ?? { log: this.#load(room), cost: 0 }
     this.#logs.delete(room)
     this.#logs.set(room, cached)
     return cached.log
@@ -38,11 +43,6 @@ export class LmdbLogCache {
   delete (room: string): void {
     this.#cost -= this.#logs.get(room)?.cost ?? 0
     this.#logs.delete(room)
-  }
-
-  /** Deletes the logs for which `matches` returns true. */
-  deleteAll (matches: (log: LmdbLog) => boolean): void {
-    for (const { log } of this.#logs.values()) if (matches(log)) this.delete(log.room)
   }
 
   /**
@@ -60,5 +60,12 @@ export class LmdbLogCache {
       if (this.#cost <= this.#limits.cacheBytes) return
       if (other !== room && !isNeeded(log)) this.delete(other)
     }
+  }
+
+  #find (room: string): Cached | undefined {
+    const cached = this.#logs.get(room)
+    if (cached === undefined || !this.#isOutdated(cached.log)) return cached
+    this.delete(room)
+    return undefined
   }
 }

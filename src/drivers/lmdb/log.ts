@@ -26,12 +26,14 @@ export class LmdbLog {
   readonly #database: LmdbDatabase
   readonly #keys = new LmdbKeys()
   #head: RoomHead
+  #seed: EpochSeed
   /** Bytes charged for the room on disk, its last use there, and its newest entry; 0 for a room that isn't on disk. */
   #stored: { charge: number, used: number, last: number }
 
   constructor (room: string, database: LmdbDatabase, limits: HistoryBounds, seed: EpochSeed) {
     this.room = room
     this.#database = database
+    this.#seed = seed
     this.#head = { ...database.head(room) ?? emptyHead(room, seed) }
     this.records = new LmdbRecords(room, database, this.#head)
     this.changes = new LmdbChanges(room, database, this.#head)
@@ -42,6 +44,8 @@ export class LmdbLog {
   get head (): Readonly<RoomHead> { return this.#head }
   /** Whether the room never had an entry or a change. */
   get isUnused (): boolean { return isUnused(this.#head) }
+  /** Seed of the room's epoch while the room is unused. */
+  get seed (): EpochSeed { return this.#seed }
   /** Whether the next commit has to write rows of the room. */
   get hasWrites (): boolean { return this.records.hasWrites || this.changes.hasWrites }
   /** Bytes that the next commit adds to the charge. */
@@ -99,6 +103,7 @@ export class LmdbLog {
   /** Resets the room to one that was never used, and returns its beginning. */
   forget (seed: EpochSeed): Head {
     this.changes.forget()
+    this.#seed = seed
     return this.#restart(emptyHead(this.room, seed))
   }
 

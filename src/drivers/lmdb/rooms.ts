@@ -15,7 +15,7 @@ import type { EntryRecord } from './record.ts'
 import type { StagedRooms } from './staged-rooms.ts'
 import { LmdbTrimming } from './trimming.ts'
 import type { Amended, Amendment, ChangeCursor, Control, Head } from '../../change.ts'
-import type { Appended, Cursor, Draft, Position } from '../../store.ts'
+import type { Appended, Cursor, Draft, Feed, FeedPage, Position } from '../../store.ts'
 
 /** Rooms that a sweep examines in one tick. */
 const ROOMS_PER_TICK = 100
@@ -39,8 +39,10 @@ export class LmdbRooms {
     this.#database = database
     this.#feeds = feeds
     this.#positions = positions
-    const seed = this.#seed = new LmdbEpochSeed(database)
-    this.#cache = new LmdbLogCache(limits, (room) => new LmdbLog(room, database, limits, seed.current))
+    const seed = this.#seed = new LmdbEpochSeed(database, feeds)
+    this.#cache = new LmdbLogCache(limits, (room) => new LmdbLog(room, database, limits, seed.of(room)), (log) => {
+      return log.isUnused && log.seed !== seed.of(log.room) && !this.#staged.has(log)
+    })
     const rooms: StagedRooms = {
       log: (room) => this.#cache.use(room),
       stage: (log) => this.#staged.add(log),
@@ -56,10 +58,16 @@ export class LmdbRooms {
   }
 
   /** Returns the head of a room on disk. */
-  head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed.current) }
+  head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed.of(room)) }
 
   /** Returns the newest entry and change on disk. */
   newest (room: string): Head { return headOf(this.head(room)) }
+
+  /** Subscribes to what comes after the head on disk. */
+  follow (room: string, deliver: (page: FeedPage) => void): Feed {
+    const head = this.head(room)
+    return this.#feeds.follow(room, headOf(head), isUnused(head) ? this.#seed.of(room) : undefined, deliver)
+  }
 
   find (room: string, key: string): Cursor | undefined { return this.#inspect(room, (log) => log.find(key)) }
 
@@ -192,13 +200,12 @@ export class LmdbRooms {
   }
 
   /**
-   * Removes the head of a room. Changes the epochs of all empty rooms, so that no old position of this room is honoured when the
-   * room is used again.
+   * Removes the head of a room. Changes the epochs of all unused rooms without followers, so that no old position of this room is
+   * honoured when the room is used again.
    */
   #forget (log: LmdbLog): void {
-    if (this.#seed.renew()) this.#cache.deleteAll((log) => log.isUnused && !this.#staged.has(log))
     this.#staged.add(log)
-    this.#feeds.restart(log.room, log.forget(this.#seed.current))
+    this.#feeds.restart(log.room, log.forget(this.#seed.renew(log.room)))
   }
 
   #inspect<T> (room: string, inspect: (log: LmdbLog) => T): T {

@@ -82,7 +82,7 @@ export class LmdbStore implements Store {
   async follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed> {
     return this.#read(room, () => {
       this.#use(room)
-      const { head, stop } = this.#feeds.follow(room, this.#rooms.newest(room), deliver)
+      const { head, stop } = this.#rooms.follow(room, deliver)
       return {
         head,
         stop: () => {
