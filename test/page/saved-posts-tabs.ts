@@ -13,6 +13,8 @@ import { proxy, type Proxy } from '../support/proxy.ts'
 export interface TestPage {
   /** Makes posts without waiting for their outcome. Resolves when they are saved. */
   write (texts: string[]): Promise<void>
+  /** Makes a post, and closes the client at once. */
+  writeAndClose (text: string): void
   /** Resolves with the saved posts of all tabs. */
   list (): Promise<SavedPost[]>
   restored: string[]
@@ -45,6 +47,10 @@ const html = (port: number) => `<script type="module">
   client.on('error', (error) => window.errors.push(String(error)))
   window.list = () => store.list()
   client.join('lobby').then((room) => {
+    window.writeAndClose = (text) => {
+      room.post(text).catch(() => {})
+      client.close()
+    }
     window.write = async (texts) => {
       saved.clear()
       for (const text of texts) room.post(text).catch((error) => window.errors.push(String(error)))

@@ -66,6 +66,17 @@ t.test('the saved posts of a page', { skip }, async (t) => {
     t.same(twice, [])
   })
 
+  t.test('a tab sends a post that was made just before the client of another tab was closed', async (t) => {
+    const { url, context, texts } = await setUp(t, browser)
+    const { open, ready } = tabs(context, url)
+    const [one, other] = [await open(), await open()]
+    await Promise.all([ready(one.page), ready(other.page)])
+    await one.page.evaluate(() => (window as unknown as TestPage).writeAndClose('bye'))
+    await eventually(async () => (await texts()).length === 1)
+    await sent(other.page)
+    t.same(await texts(), ['bye'])
+  })
+
   t.test('without IndexedDB, posts are sent, and one error is emitted', async (t) => {
     const { url, context, texts } = await setUp(t, browser)
     await context.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }))

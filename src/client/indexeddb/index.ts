@@ -43,6 +43,8 @@ export function indexedDBPosts (options: IndexedDBPostsOptions = {}): SavedPosts
 class IndexedDBPosts implements PostStore {
   readonly #database: PostsDatabase
   readonly #claims: Claims
+  /** Number of open clients. A page may open its next client before it closes the former one. */
+  #clients = 0
 
   constructor (database: PostsDatabase, claims: Claims) {
     this.#database = database
@@ -52,6 +54,7 @@ class IndexedDBPosts implements PostStore {
   async add (post: SavedPost): Promise<void> {
     // The claim comes first, because another tab can claim the post once it is in the database.
     await this.#claims.claim([post.id])
+    this.#releaseIfClosed([post.id])
     await this.#database.put(post)
   }
 
@@ -69,7 +72,8 @@ class IndexedDBPosts implements PostStore {
     const ids = all.filter(({ room, member }) => room === of.room && member === of.member).map(({ id }) => id)
     if (ids.length === 0) return []
     const claimed = new Set(await this.#claims.claim(ids))
-    if (claimed.size === 0) return []
+    this.#releaseIfClosed(claimed)
+    if (claimed.size === 0 || this.#clients === 0) return []
     // Read again: the former owner may have changed or removed them before its claim ended.
     const posts = (await this.#database.list()).filter(({ id }) => claimed.delete(id))
     for (const id of claimed) this.#claims.release(id)
@@ -77,13 +81,19 @@ class IndexedDBPosts implements PostStore {
   }
 
   watch (listener: (room: string) => void): () => void {
+    this.#clients++
     const search = async () => {
       for (const room of new Set((await this.#database.list()).map(({ room }) => room))) listener(room)
     }
     const timer = setInterval(() => { search().catch(() => { /* the next search follows */ }) }, SEARCH)
     return () => {
       clearInterval(timer)
-      this.#claims.releaseAll()
+      if (--this.#clients === 0) this.#claims.releaseAll()
     }
+  }
+
+  /** Releases claims that were under way when the client was closed: no other tab could send the posts. */
+  #releaseIfClosed (ids: Iterable<string>): void {
+    if (this.#clients === 0) for (const id of ids) this.#claims.release(id)
   }
 }
