@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { masterOf } from '../../src/drivers/redis/client/masters.ts'
+import { restrictionKeys } from '../../src/drivers/redis/roster/keys.ts'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
 import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts'
 import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
@@ -450,8 +451,7 @@ t.test('a kick whose notification was lost takes effect at the next lease renewa
   const ada = await member({ token: 'ada' }, 'a')
   const client = new RedisClient({ url: server.socket })
   t.teardown(() => client.close())
-  const keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => client.key('roster', rest))
-  await client.run(restrict, keys, ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
+  await client.run(restrict, restrictionKeys(client), ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
   t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
   await (await member({ token: 'ada' }, 'a')).posted('a', 'comes back')
 })

@@ -45,7 +45,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
     await denied(/'subscribe'/)
     await set('+subscribe')
     await recovered(driver)
-    const permissions = ['publish', 'subscribe', ...name === 'store' ? ['xadd', 'xtrim', 'del', 'zincrby', 'zrevrange', 'pubsub'] : ['hset', 'spop', 'zadd']]
+    const permissions = ['publish', 'subscribe', ...name === 'store' ? ['xadd', 'xtrim', 'del', 'zincrby', 'zrevrange', 'pubsub'] : ['hset', 'spop', 'zadd', 'type']]
     for (const permission of permissions) {
       await set(`-${permission}`)
       await denied(new RegExp(`'${permission}`))

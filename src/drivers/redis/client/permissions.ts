@@ -8,7 +8,7 @@ const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
   ['PEXPIRE', 1], ['PEXPIREAT', 1], ['PTTL'], ['RPUSH', ''], ['SADD', ''], ['SCARD'], ['SPOP'], ['SREM', ''],
   ['XADD', 'NOMKSTREAM', '*', 'e', ''], ['XLEN'], ['XRANGE', '-', '+', 'COUNT', 1], ['XREVRANGE', '+', '-', 'COUNT', 1],
   ['XTRIM', 'MAXLEN', 1], ['ZADD', 'XX', 0, ''], ['ZCARD'], ['ZINCRBY', 0, ''], ['ZRANGE', 0, 0], ['ZRANGEBYSCORE', 0, 0],
-  ['ZREM', ''], ['ZREMRANGEBYSCORE', 0, 0], ['ZREVRANGE', 0, 0], ['ZSCORE', ''], ['SET', '', 'PX', 1], ['DEL']
+  ['ZREM', ''], ['ZREMRANGEBYSCORE', 0, 0], ['ZREVRANGE', 0, 0], ['ZSCORE', ''], ['SET', '', 'PX', 1], ['TYPE'], ['DEL']
 ]
 
 /** Resolves with Redis' error for the first missing permission, if any: an error in a script doesn't name the command. */

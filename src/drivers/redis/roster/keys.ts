@@ -11,6 +11,28 @@ export function nodeKeys (client: RedisClient, room: string, node: string): stri
   return [...roomKeys(client, room), client.key(room, `present:on:${node}`)]
 }
 
+/*
+ * `roster` is also a valid room name, and so are the names that the channels of members have. So their keys and channels must not end as
+ * those of a room do: `room`, `log`, `order`, `present:…`; `entries`, `presence`, `signals`. A test compares them.
+ */
+
+/** Returns the key of the leases of all nodes. */
+export function leasesKey (client: RedisClient): string { return client.key('roster', 'leases') }
+
+/** Returns the channel of the nodes. */
+export function peersChannel (client: RedisClient): string { return client.channel('roster', 'peers') }
+
+/**
+ * Returns the keys of the restrictions, in the order that the scripts take them. The last one is the order of earlier versions, and also
+ * a key of the room `roster`.
+ */
+export function restrictionKeys (client: RedisClient): string[] {
+  return ['restrictions', 'restrictions:order', 'deletions', 'moment', 'order'].map((rest) => client.key('roster', rest))
+}
+
+/** Returns the channel of the restrictions. */
+export function restrictionChannel (client: RedisClient): string { return client.channel('roster', 'restricted') }
+
 /**
  * Returns the channel of a room's presence. Its messages are empty when the members changed, else a member that types, as JSON.
  * Nodes of earlier versions know no other messages.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { delay, type Delay } from '../../delay.ts'
 import type { RedisClient } from '../client/client.ts'
+import { leasesKey, peersChannel } from './keys.ts'
 import { endLease, renewLease } from './scripts/lease.ts'
 import { Subscription } from './subscription.ts'
 
@@ -46,8 +47,8 @@ export class Lease {
     this.#length = length
     this.#events = events
     this.#after = after
-    this.#key = client.key('roster', 'leases')
-    this.#channel = client.channel('roster', 'peers')
+    this.#key = leasesKey(client)
+    this.#channel = peersChannel(client)
     this.#subscription = new Subscription(client, this.#channel, () => this.#renewIn(0))
   }
 

@@ -1,4 +1,5 @@
 import type { RedisClient } from '../client/client.ts'
+import { restrictionChannel, restrictionKeys } from './keys.ts'
 import { restrict, restrictionsAt, restrictionsSince } from './scripts/restrictions.ts'
 import { Subscription } from './subscription.ts'
 import { checkedRestriction } from '../../restriction-checks.ts'
@@ -28,8 +29,8 @@ export class Restrictions {
   constructor (client: RedisClient, listener: Listener) {
     this.#client = client
     this.#listener = listener
-    this.#keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => client.key('roster', rest))
-    this.#channel = client.channel('roster', 'restricted')
+    this.#keys = restrictionKeys(client)
+    this.#channel = restrictionChannel(client)
     this.#subscription = new Subscription(client, this.#channel, (message) => {
       const [, moment, json] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
       if (moment === undefined) throw new SyntaxError(`invalid restriction on the channel ${this.#channel}`)
