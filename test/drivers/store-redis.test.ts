@@ -256,6 +256,78 @@ t.test("a room's keys expire without posts or followers, and stay while it has s
   t.equal((await store.read('followed', { ...all, after: position })).complete, true)
 })
 
+const [hour, minute] = [3_600_000, 60_000]
+
+/** Sets the ttl of the room 'a', as if its last renewal had been long ago. */
+async function makeOld (server: RedisServer, ms: number): Promise<void> {
+  const keys = await keysOf(server)
+  for (const key of keys) await server.client.pexpire(key, ms)
+  await server.client.hset('fastify-chat:{a}:room', 'renewed', Date.now() - 20 * hour)
+}
+
+/** Resolves with the ttl of each key in hours, rounded up. */
+async function hoursOf (server: RedisServer): Promise<number[]> {
+  return await Promise.all((await keysOf(server)).map(async (key) => Math.ceil(await server.client.pttl(key) / hour)))
+}
+
+const position = async (store: RedisStore) => (await store.read('a', { ...all, use: false })).head.position
+const uses: Record<string, (store: RedisStore, server: RedisServer) => Promise<unknown>> = {
+  'a read': async (store) => await store.read('a', all),
+  'a resume': async (store) => await store.read('a', { ...all, after: await position(store) }),
+  'a read of older entries': async (store) => await store.read('a', { ...all, before: await position(store) }),
+  'a read of one entry': async (store) => await store.get('a', await position(store)),
+  'the first follower': async (store) => await store.follow('a', () => {}),
+  'another follower': async (store, server) => {
+    await store.follow('a', () => {})
+    await makeOld(server, minute)
+    await store.follow('a', () => {})
+  }
+}
+for (const [title, use] of Object.entries(uses)) {
+  t.test(`${title} renews the ttl of a room, with and without entries`, { skip }, async (t) => {
+    const server = await redisServer(t)
+    const store = open(t, server, { roomTtl: 24 * hour }, 100 * hour)
+    await store.read('a', all)
+    await makeOld(server, minute)
+    await use(store, server)
+    t.strictSame(await hoursOf(server), [1], 'an empty room is kept for an hour')
+    t.ok(await server.client.pttl('fastify-chat:{a}:room') > minute)
+    await store.append('a', says('x', { key: 'k', hash: 'h' }))
+    await makeOld(server, minute)
+    await use(store, server)
+    t.strictSame(await hoursOf(server), [24, 24, 24])
+    await makeOld(server, minute)
+    await server.client.hset('fastify-chat:{a}:room', 'renewed', Date.now() - 2 * hour)
+    await use(store, server)
+    if (title !== 'another follower') t.strictSame(await hoursOf(server), [1, 1, 1], 'not before a tenth of the ttl has passed')
+  })
+}
+
+t.test('a read that is no use of a room, and a count of unread entries, leave its ttl', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await store.append('a', says('x', { key: 'k', hash: 'h' }))
+  await makeOld(server, minute)
+  const { head } = await store.read('a', { ...all, use: false })
+  await store.read('a', { ...all, use: false, after: head.position })
+  await store.read('a', { limit: 0, maxBytes: 0, use: false, readPosition: head.position })
+  for (const key of await keysOf(server)) t.ok(await server.client.pttl(key) <= minute)
+})
+
+t.test('a read of a Redis that is full renews the ttl, and one that rejects writes only reads', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
+  const store = open(t, server, { roomTtl: 24 * hour })
+  await store.append('a', says('x', { key: 'k', hash: 'h' }))
+  await makeOld(server, minute)
+  await server.client.config('SET', 'min-replicas-to-write', 1)
+  t.strictSame(bodies(await store.read('a', all)), ['x'])
+  t.strictSame(await hoursOf(server), [1, 1, 1])
+  await server.client.config('SET', 'min-replicas-to-write', 0)
+  await server.client.config('SET', 'maxmemory', 1)
+  t.strictSame(bodies(await store.read('a', all)), ['x'])
+  t.strictSame(await hoursOf(server), [24, 24, 24])
+})
+
 t.test('a room is subscribed to while it has a follower on this node', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)

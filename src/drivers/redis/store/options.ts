@@ -9,7 +9,7 @@ export interface RedisStoreOptions extends ConnectionOptions, HistoryOptions {
    * read
    */
   readonly storeBytes?: number | undefined
-  /** ms that a room is kept after its last post or its last follower, an empty room at most an hour; Infinity counts as 100 years; 30 days */
+  /** ms that a room is kept after its last use or its last follower, an empty room at most an hour; Infinity counts as 100 years; 30 days */
   readonly roomTtl?: number | undefined
   /** bytes of memory of posts that wait for a reply; 64 MiB */
   readonly inFlightBytes?: number | undefined

@@ -73,7 +73,7 @@ export class RoomScripts {
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge),
       ...member === undefined ? ['', ''] : [JSON.stringify(member), bucketOf(member)],
       ...revision === undefined ? ['', '', ''] : [revision.epoch, revision.at, revision.number],
-      controlBytes, ...placeOf(readPosition)
+      controlBytes, ...placeOf(readPosition), this.#limits.roomTtl
     ]) as ReadReply
     return { charge: reply[0], hasOverdue: reply[11] === 1, page: parsePage(reply) }
   }

@@ -10,23 +10,32 @@ import { trimOld } from './trim.ts'
 import { unread } from './unread.ts'
 
 /**
- * Reads a page. ARGV: new epoch, ms an empty room is kept, or '' to create none, 'after', 'before', 'at' or 'newest', id, epoch of
- * the position, maximum number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or '';
- * JSON and bucket of the member whose reactions are marked, or ''; epoch, time and number of the revision after which entries
- * changed, or ''; bytes of the controls after that revision, or '' for none; epoch and id of a read position, or
- * ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids,
- * contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]', number
- * of unread entries, or -1 without a read position; and in a room with changes, if there was a revision: ids, contents and states of
- * changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was removed, or '', and the controls, in
- * a page that isn't complete too. A page that can't have all controls has none, and isn't complete. After a revision of a cleared epoch, it has
+ * Reads a page. ARGV: new epoch, ms an empty room is kept, or '' if the read is no use of the room, and creates none, 'after', 'before',
+ * 'at' or 'newest', id, epoch of the position, maximum number of entries, maximum bytes, ms after which an entry is left out, and removed
+ * by `trimOld`, or ''; JSON and bucket of the member whose reactions are marked, or ''; epoch, time and number of the revision after which
+ * entries changed, or ''; bytes of the controls after that revision, or '' for none; epoch and id of a read position, or ''; ms a room is
+ * kept. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids,
+ * contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]', number of
+ * unread entries, or -1 without a read position; and in a room with changes, if there was a revision: ids, contents and states of changed
+ * entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was removed, or '', and the controls, in a page
+ * that isn't complete too. A page that can't have all controls has none, and isn't complete. After a revision of a cleared epoch, it has
  * those that the room carries.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
-  // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
+  // A read begins an epoch at most once, removes what is too old and renews the ttl, so it can be repeated without harm.
   writes: false,
   lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${unread}${content}${stateInJson}${readChanged}${controlsSince}${carriedSince}if not lost then trimOld(ARGV[8]) end
+if not lost and ARGV[2] ~= '' then
+  local ttl = state.offset == 0 and ARGV[2] or ARGV[17]
+  -- Fails where Redis rejects writes: the script then only reads. While Redis is out of memory it allows this write, and then
+  -- all later ones.
+  if now - state.renewed > ttl / 10 and type(redis.pcall('PEXPIRE', room, ttl)) ~= 'table' then
+    expireIn(ttl)
+    redis.call('HSET', room, 'renewed', decimal(now))
+  end
+end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
