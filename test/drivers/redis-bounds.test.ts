@@ -1,11 +1,12 @@
 import t, { type Test } from 'tap'
-import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { RoomIndex } from '../../src/drivers/redis/store/room-index.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { tick } from '../support/tick.ts'
-import { all, bodies, fill, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, fill, reauthorization, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
 const large = 'x'.repeat(15_900)
@@ -233,6 +234,105 @@ for (const [title, lose] of Object.entries({
     t.equal(await server.client.exists('a*[b]:{new}:room'), 1)
   })
 }
+
+t.test('a room that was read since its last post is found again with its last use', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'a', 1)
+  const month = 31 * 24 * 3_600_000
+  const [id] = (await server.client.xrange('fastify-chat:{a}:log', '-', '+'))[0]!
+  const at = Number(id.split('-')[0]) - month
+  await server.client.hset('fastify-chat:{a}:room', 'born', at, 'at', at, 'renewed', at)
+  await store.read('a', all)
+  await eventually(async () => await charged(server, 'a') > 0)
+  await server.client.del('fastify-chat:{store}:used', 'fastify-chat:{store}:bytes')
+  await fill(store, 'b', 1)
+  await eventually(async () => await charged(server, 'a') > 0)
+  t.ok(Date.now() - Number(await server.client.zscore('fastify-chat:{store}:used', 'a')) < 60_000)
+})
+
+t.test('the index charges a cleared room as an empty one, and no room that is gone', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'a', 10, large)
+  await store.read('empty', all)
+  await eventually(async () => await charged(server, 'a') > 10 * large.length && await charged(server, 'empty') > 0)
+  await store.clear('a')
+  await eventually(async () => await charged(server, 'a') < 2_000)
+  t.ok(await charged(server, 'a') > 0)
+  await server.client.del('fastify-chat:{empty}:room')
+  await store.clear('empty')
+  await eventually(async () => await charged(server, 'empty') === 0)
+  t.equal(await charged(server, ''), -await charged(server, 'a'))
+})
+
+/** Moves the last uses of all rooms in the index into the past. */
+async function ageIndex (server: RedisServer, ms: number): Promise<void> {
+  for (const key of ['used', 'empty'].map((rest) => `fastify-chat:{store}:${rest}`)) {
+    for (const room of await server.client.zrange(key, 0, '-1')) await server.client.zincrby(key, -ms, room)
+  }
+}
+
+t.test('an empty room is charged until it expires, a room with entries longer', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  for (const room of ['read', 'posted', 'later']) await store.read(room, all)
+  await store.control('controlled', reauthorization)
+  await store.append('posted', says('x'))
+  const rooms = ['read', 'controlled', 'posted', 'later']
+  const charges = async () => await Promise.all(rooms.map(async (room) => await charged(server, room) > 0))
+  await eventually(async () => !(await charges()).includes(false))
+  await store.append('later', says('x'))
+  await eventually(async () => await server.client.zscore('fastify-chat:{store}:empty', 'later') === null)
+  await ageIndex(server, 3_500_000)
+  await store.read('other', all)
+  await eventually(async () => await charged(server, 'other') > 0)
+  t.strictSame(await charges(), [true, true, true, true])
+  await ageIndex(server, 200_000)
+  await store.read('another', all)
+  await eventually(async () => await charged(server, 'another') > 0)
+  t.strictSame(await charges(), [false, false, true, true])
+  const sum = await Promise.all(['posted', 'later', 'other', 'another'].map(async (room) => await charged(server, room)))
+  t.equal(await charged(server, ''), -sum.reduce((a, b) => a + b))
+})
+
+t.test('a room with a first post by another node is charged as one with entries', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const client = new RedisClient({ url: server.socket })
+  t.teardown(() => client.close())
+  const index = new RoomIndex(client, 'x', resolveOptions({}).room)
+  // A node writes its read of an empty room after another one has written the first post.
+  await index.update([['late', 5_000, false]], Infinity)
+  await index.update([['late', 1_800, true], ['evicted', 1_800, true]], Infinity)
+  // A version without this set writes the first post.
+  await index.update([['earlier', 1_800, true]], Infinity)
+  await server.client.zincrby('fastify-chat:{store}:used', 1, 'earlier')
+  // An eviction found an empty room in use.
+  await ageIndex(server, 3_500_000)
+  await index.update([['evicted', 1_800]], Infinity)
+  await ageIndex(server, 3_500_000)
+  await index.update([], Infinity)
+  const charges = async () => await Promise.all(['late', 'earlier', 'evicted'].map(async (room) => await charged(server, room)))
+  t.strictSame(await charges(), [1_800, 1_800, 1_800])
+  t.strictSame(await server.client.zrange('fastify-chat:{store}:empty', 0, '-1'), ['evicted'])
+  await ageIndex(server, 200_000)
+  await index.update([], Infinity)
+  t.strictSame(await charges(), [1_800, 1_800, 0])
+})
+
+t.test('many empty rooms that expired leave the index with its next updates', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const client = new RedisClient({ url: server.socket })
+  t.teardown(() => client.close())
+  const index = new RoomIndex(client, 'x', resolveOptions({}).room)
+  for (let i = 0; i < 5; i++) await index.update(upTo(50).map((j) => [`${i}.${j}`, 1_800, true] as const), Infinity)
+  await ageIndex(server, 3_700_000)
+  const { rooms: before } = await index.update([], Infinity)
+  t.ok(before < 250)
+  await index.update([], Infinity)
+  t.match(await index.update([], Infinity), { rooms: 0, total: 0 })
+  t.equal(await server.client.exists('fastify-chat:{store}:empty'), 0)
+})
 
 t.test('a probe that Redis rejects no longer counts towards inFlight', { skip }, async (t) => {
   const server = await redisServer(t)

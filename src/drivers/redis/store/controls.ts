@@ -35,8 +35,8 @@ export class Controls {
     const cost = CONTROL_BYTES + 4 * json.length
     this.#inFlight.add(cost)
     try {
-      const { charge, isPublished, change } = await this.#recovery.run(room, () => this.#scripts.control(room, json))
-      this.#index.use(room, charge)
+      const { charge, isPublished, isEmpty, change } = await this.#recovery.run(room, () => this.#scripts.control(room, json))
+      this.#index.use(room, charge, isEmpty)
       if (!isPublished) this.#followed.catchUp(room)
       return change
     } finally {

@@ -139,7 +139,7 @@ export class FollowedRooms {
     const found = await this.#scripts.readHead(name, renews)
     if (renews) {
       room.renewedAt = performance.now()
-      if (found !== undefined) this.#index.use(name, found.charge)
+      if (found !== undefined) this.#index.use(name, found.charge, found.head.position.offset === 0)
     }
     if (found?.hasOverdue === true) this.#deleted.removeNow(name)
     room.feed.compareHead(found?.head)

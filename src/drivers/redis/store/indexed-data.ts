@@ -20,7 +20,9 @@ export class IndexedData {
   async inspect (name: string): Promise<IndexedRoom | undefined> {
     if (isRecordName(name)) return await this.#records.inspect(name)
     const found = await this.#rooms.readHead(name, false)
-    return found === undefined ? undefined : { room: name, usedAt: String(Math.max(found.head.position.at, found.head.change.at)), charge: found.charge }
+    if (found === undefined) return undefined
+    const { charge, renewedAt, head: { position, change } } = found
+    return { room: name, usedAt: String(Math.max(renewedAt, position.at, change.at)), charge }
   }
 
   /** Deletes a room or a record, unless it is in use. Resolves with its charge, 0 if it was deleted. @param usedAt time of the last use in ms */

@@ -1,9 +1,13 @@
 import type { RedisClient } from '../client/client.ts'
 import { READ_POSITIONS_TTL } from '../../../store.ts'
+import type { RoomLimits } from './options.ts'
 import { addToIndex, oldestRooms, updateIndex } from './scripts/room-index.ts'
 
 /** A room of the index, or the record of a member. usedAt: time of the last use in ms. charge: in bytes. */
 export interface IndexedRoom { readonly room: string, readonly usedAt: string, readonly charge: number }
+
+/** A room that was used, or the record of a member. charge: in bytes, 0 if it is gone. isEmpty: whether it had no entries, if that is known. */
+type Use = readonly [room: string, charge: number, isEmpty?: boolean]
 
 /** The index after an update. */
 export interface IndexState {
@@ -32,35 +36,42 @@ export class RoomIndex {
   readonly #keys: readonly [used: string, bytes: string]
   readonly #evictingKey: string
   readonly #formatKey: string
+  readonly #emptyKey: string
   readonly #node: string
   readonly #roomTtl: number
-  /** Charges of the rooms used since the last flush, the least recently used first. */
-  #waiting = new Map<string, number>()
+  readonly #emptyTtl: number
+  /** Rooms used since the last flush, by name, the least recently used first. */
+  #waiting = new Map<string, Use>()
   /** Whether missing rooms were added since the last flush, so that the total has to be compared with the limit. */
   #hasAdded = false
 
-  /** @param node name of this node @param roomTtl ms from its last use until a room is removed */
-  constructor (client: RedisClient, node: string, roomTtl: number) {
+  /**
+   * @param node name of this node
+   * @param limits `roomTtl` and `emptyTtl`: ms from its last use until a room, or one without entries, is removed
+   */
+  constructor (client: RedisClient, node: string, { roomTtl, emptyTtl }: Pick<RoomLimits, 'roomTtl' | 'emptyTtl'>) {
     this.#client = client
     this.#keys = [client.key('store', 'used'), client.key('store', 'bytes')]
     this.#evictingKey = client.key('store', 'evicting')
     this.#formatKey = client.key('store', 'format')
+    this.#emptyKey = client.key('store', 'empty')
     this.#node = node
     this.#roomTtl = roomTtl
+    this.#emptyTtl = emptyTtl
   }
 
   /** Whether rooms were used or added since the last flush. */
   get hasChanges (): boolean { return this.#waiting.size > 0 || this.#hasAdded }
 
-  /** Records that a room was used now, and its charge. */
-  use (room: string, charge: number): void {
+  /** Records that a room was used now, its charge, 0 if it is gone, and whether it had no entries. */
+  use (room: string, charge: number, isEmpty = false): void {
     this.#waiting.delete(room)
-    this.#waiting.set(room, charge)
+    this.#waiting.set(room, [room, charge, isEmpty])
   }
 
   /** Writes the rooms used since the last flush. @param limit maximum bytes of all rooms */
   async flush (limit: number): Promise<IndexState> {
-    const rooms = [...this.#waiting]
+    const rooms = [...this.#waiting.values()]
     this.#waiting = new Map()
     this.#hasAdded = false
     let state: IndexState
@@ -71,7 +82,7 @@ export class RoomIndex {
         state = await this.update(rooms.slice(i, i + BATCH), limit)
         isNew ||= state.isNew
       } catch (error) {
-        this.#waiting = new Map([...rooms.slice(i), ...this.#waiting].slice(-MAX_WAITING))
+        this.#waiting = new Map([...rooms.slice(i), ...this.#waiting.values()].slice(-MAX_WAITING).map((use) => [use[0], use]))
         throw error
       }
       i += BATCH
@@ -79,10 +90,13 @@ export class RoomIndex {
     return { ...state, isNew }
   }
 
-  /** Writes charges. @param rooms each with its charge in bytes, 0 if it is gone @param limit maximum bytes of all rooms */
-  async update (rooms: ReadonlyArray<readonly [room: string, charge: number]>, limit: number): Promise<IndexState> {
-    const args = [this.#roomTtl, READ_POSITIONS_TTL, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, EVICTING_TTL, ...rooms.flat()]
-    const [total, evicts, size, isNew] = await this.#client.run(updateIndex, [...this.#keys, this.#evictingKey, this.#formatKey], args) as [number, number, number, number]
+  /** Writes charges. @param limit maximum bytes of all rooms */
+  async update (rooms: readonly Use[], limit: number): Promise<IndexState> {
+    const keys = [...this.#keys, this.#evictingKey, this.#formatKey, this.#emptyKey]
+    const [total, evicts, size, isNew] = await this.#client.run(updateIndex, keys, [
+      this.#roomTtl, READ_POSITIONS_TTL, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, EVICTING_TTL, this.#emptyTtl,
+      ...rooms.flatMap(([room, charge, isEmpty]) => [room, charge, isEmpty === undefined ? '' : Number(isEmpty)])
+    ]) as [number, number, number, number]
     return { total, evicts: evicts === 1, rooms: size, isNew: isNew === 1 }
   }
 

@@ -48,7 +48,7 @@ export class RoomReader {
       const { charge = 0, hasOverdue, page } = isCount
         ? await this.#unread.read(room, readPosition)
         : await this.#recovery.run(room, () => this.#scripts.read(room, query))
-      if (isUse) this.#index.use(room, charge)
+      if (isUse) this.#index.use(room, charge, page.head.position.offset === 0)
       if (hasOverdue) this.#deleted.removeNow(room)
       return page
     })

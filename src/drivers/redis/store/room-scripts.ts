@@ -57,12 +57,20 @@ export class RoomScripts {
     ]) as Promise<AmendReply>
   }
 
-  /** Resolves with the room's charge, whether the control was published, and its cursor. @param json control in JSON */
-  async control (room: string, json: string): Promise<{ readonly charge: number, readonly isPublished: boolean, readonly change: ChangeCursor }> {
-    const [charge, published, epoch, number, at] = await this.#client.run(control, this.keys(room), [
+  /**
+   * Resolves with the room's charge, whether the control was published, whether the room has no entries, and the control's cursor.
+   * @param json control in JSON
+   */
+  async control (room: string, json: string): Promise<{
+    readonly charge: number
+    readonly isPublished: boolean
+    readonly isEmpty: boolean
+    readonly change: ChangeCursor
+  }> {
+    const [charge, published, epoch, number, at, offset] = await this.#client.run(control, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), json
-    ]) as [charge: number, published: number, epoch: string, number: string, at: string]
-    return { charge, isPublished: published === 1, change: changeOf({ epoch, at: Number(at), number: Number(number) }) }
+    ]) as [charge: number, published: number, epoch: string, number: string, at: string, offset: number]
+    return { charge, isPublished: published === 1, isEmpty: offset === 0, change: changeOf({ epoch, at: Number(at), number: Number(number) }) }
   }
 
   async read (room: string, query: StreamQuery): Promise<Found & { readonly page: StreamPage }> {
@@ -88,15 +96,18 @@ export class RoomScripts {
     return await this.#client.run(readUnread, keys, [this.#newEpoch(), orEmpty(this.#limits.historyAge), ...args]) as string[]
   }
 
-  /** Resolves with the head of a room; undefined if the room is lost. Removes entries older than `historyAge`. @param renews whether the room's ttl begins again */
-  async readHead (room: string, renews: boolean): Promise<Found & { readonly head: RoomHead } | undefined> {
+  /**
+   * Resolves with the head of a room, and the time in ms of the last use that renewed its ttl; undefined if the room is lost. Removes
+   * entries older than `historyAge`. @param renews whether the room's ttl begins again
+   */
+  async readHead (room: string, renews: boolean): Promise<Found & { readonly head: RoomHead, readonly renewedAt: number } | undefined> {
     const { roomTtl, emptyTtl, historyAge } = this.#limits
     const reply = await this.#client.run(readHead, this.keys(room), [renews ? roomTtl : '', emptyTtl, orEmpty(historyAge)]) as
-      [] | [charge: number, epoch: string, at: string, offset: number, number: string, changedAt: string, overdue: number]
+      [] | [charge: number, epoch: string, at: string, offset: number, renewedAt: string, number: string, changedAt: string, overdue: number]
     if (reply.length === 0) return undefined
-    const [charge, epoch, at, offset, number, changedAt, overdue] = reply
+    const [charge, epoch, at, offset, renewedAt, number, changedAt, overdue] = reply
     const head = { position: { epoch, at: Number(at), offset }, change: { epoch, at: Number(changedAt), number: Number(number) } }
-    return { charge, hasOverdue: overdue === 1, head }
+    return { charge, hasOverdue: overdue === 1, head, renewedAt: Number(renewedAt) }
   }
 
   /** Resolves with the cursor of the post with this key; undefined if the key isn't remembered. */
@@ -116,10 +127,11 @@ export class RoomScripts {
     return await this.#client.run(removeDeleted, this.keys(room), []) as number
   }
 
-  async clear (room: string): Promise<void> {
-    await this.#client.run(clearRoom, this.keys(room), [
+  /** Resolves with the room's charge, 0 if there is no such room. */
+  async clear (room: string): Promise<number> {
+    return await this.#client.run(clearRoom, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, this.#client.publishCommand, this.channel(room)
-    ])
+    ]) as number
   }
 
   /**

@@ -69,7 +69,7 @@ export class RedisStore implements Store {
     const client = this.#client = new RedisClient(connection, log)
     this.#historyAge = limits.historyAge
     const scripts = this.#scripts = new RoomScripts(client, this.#processId, limits)
-    const index = this.#index = new RoomIndex(client, this.#processId, limits.roomTtl)
+    const index = this.#index = new RoomIndex(client, this.#processId, limits)
     const { signal } = this.#closeController
     const records = this.#records = new RecordScripts(client)
     const data = new IndexedData(scripts, records)
@@ -187,7 +187,7 @@ export class RedisStore implements Store {
 
   async clear (room: string): Promise<void> {
     this.#assertOpen()
-    await this.#scripts.clear(room)
+    this.#index.use(room, await this.#scripts.clear(room))
   }
 
   /** Rejects with FST_CHAT_STORE_DENIED if the Redis user lacks a permission. */

@@ -5,7 +5,7 @@ import { readOrBegin } from './room-state.ts'
 /**
  * Stores and publishes a control. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
  * remembered, ms an entry is kept or '', publishing command, channel, control in JSON. Returns the room's charge, 1 (0 if publishing
- * failed), the epoch, and the number and the time of the control.
+ * failed), the epoch, the number and the time of the control, and the last offset.
  */
 export const control: Script = {
   name: 'fastifyChatControl',
@@ -34,6 +34,6 @@ if renews then expireIn(ttl) end
 local records = { '{"control":' .. ARGV[10] .. '}' }
 ${forgetOldChanges}
 local isPublished = type(redis.pcall(ARGV[8], ARGV[9], before .. '-' .. decimal(at) .. '[' .. records[1] .. ']')) ~= 'table'
-return { charge(), isPublished and 1 or 0, state.epoch, decimal(changes.number), decimal(at) }
+return { charge(), isPublished and 1 or 0, state.epoch, decimal(changes.number), decimal(at), state.offset }
 `
 }

@@ -110,8 +110,8 @@ return reply
 
 /**
  * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms; ms after which an
- * entry is removed by `trimOld`, or ''. Returns the room's charge, epoch, last time and last offset, number and time of the newest change,
- * and 1 if the content of deleted entries is overdue; nothing if the room is lost.
+ * entry is removed by `trimOld`, or ''. Returns the room's charge, epoch, last time and last offset, the time of the last use that renewed
+ * the ttl, number and time of the newest change, and 1 if the content of deleted entries is overdue; nothing if the room is lost.
  */
 export const readHead: Script = {
   name: 'fastifyChatReadHead',
@@ -120,6 +120,6 @@ export const readHead: Script = {
   lua: `${readState}${trimOld}${newestChange}if lost then return {} end
 trimOld(ARGV[3])
 if ARGV[1] ~= '' then expireIn(state.offset == 0 and ARGV[2] or ARGV[1]) end
-return { charge(), state.epoch, decimal(state.at), state.offset, newestChange() }
+return { charge(), state.epoch, decimal(state.at), state.offset, decimal(state.renewed), newestChange() }
 `
 }

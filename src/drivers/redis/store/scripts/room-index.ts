@@ -6,6 +6,8 @@ import { RECORD } from '../record-name.ts'
  * Index of a chat's rooms and of the records of its members, in its own slot. A record counts as a room whose name begins with `?@`.
  * used, a sorted set: rooms by the time of their last use, in ms.
  * bytes, a sorted set: rooms by their charge in bytes; under '', the negative total.
+ * empty, a sorted set: rooms that never had entries, by the time of their last use, as in `used`. A version without this set changes the
+ * time in `used` only: such a room may have entries now.
  * evicting, a string: the node that evicts rooms now.
  * format, a string: the number of the format of all data. It is written with the index, so that no index is without it.
  * Nodes write absolute values, so the next use of a room corrects an error after a failure.
@@ -15,16 +17,17 @@ import { RECORD } from '../record-name.ts'
  */
 
 /**
- * Updates the index. KEYS: used, bytes, evicting, format. ARGV: ms a room is kept, ms a record is kept, maximum bytes of all rooms, node,
- * ms for which it may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
- * number of rooms, and 1 if there was no valid index before: Redis may hold rooms that it lacks.
+ * Updates the index. KEYS: used, bytes, evicting, format, empty. ARGV: ms a room is kept, ms a record is kept, maximum bytes of all rooms,
+ * node, ms for which it may evict, ms an empty room is kept; name and charge of each used room, 0 if the room is gone, and 1 if it had no
+ * entries, 0 if it had some, or '' if that is unknown. Returns the total, 1 if this node must evict, the number of rooms, and 1 if there was
+ * no valid index before: Redis may hold rooms that it lacks.
  */
 export const updateIndex: Script = {
   name: 'fastifyChatUpdateIndex',
-  keys: 4,
+  keys: 5,
   writes: true,
   lua: `
-local used, bytes, evicting = KEYS[1], KEYS[2], KEYS[3]
+local used, bytes, evicting, empty = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local rooms = redis.call('ZCARD', used)
@@ -32,12 +35,13 @@ redis.call('ZREM', used, '')
 redis.call('SET', KEYS[4], '${FORMAT}', 'NX')
 -- The sizes don't match without an index, or if only one of its keys was evicted or deleted.
 local isNew = rooms + 1 ~= redis.call('ZCARD', bytes) and 1 or 0
-if isNew == 1 then redis.call('DEL', used, bytes) end
+if isNew == 1 then redis.call('DEL', used, bytes, empty) end
 local grown = 0
 local function remove(room)
   grown = grown - (redis.call('ZSCORE', bytes, room) or 0)
   redis.call('ZREM', bytes, room)
   redis.call('ZREM', used, room)
+  redis.call('ZREM', empty, room)
 end
 local shortest, longest = math.min(ARGV[1], ARGV[2]), math.max(ARGV[1], ARGV[2])
 -- Returns the number of those that stay.
@@ -53,21 +57,33 @@ end
 if removeExpired(redis.call('ZRANGEBYSCORE', used, '-inf', now - shortest, 'WITHSCORES', 'LIMIT', 0, 100)) == 100 then
   removeExpired(redis.call('ZRANGE', used, now % rooms, now % rooms + 99, 'WITHSCORES'))
 end
-for i = 6, #ARGV, 2 do
+-- As many as one call may add, and some more.
+for _, room in ipairs(redis.call('ZRANGEBYSCORE', empty, '-inf', now - ARGV[6], 'LIMIT', 0, 100 + math.floor(#ARGV / 3))) do
+  if redis.call('ZSCORE', used, room) == redis.call('ZSCORE', empty, room) then remove(room) else redis.call('ZREM', empty, room) end
+end
+for i = 7, #ARGV, 3 do
   if ARGV[i + 1] == '0' then remove(ARGV[i]) end
 end
-for i = 6, #ARGV, 2 do
+for i = 7, #ARGV, 3 do
   local room, charge = ARGV[i], tonumber(ARGV[i + 1])
   if charge > 0 then
     grown = grown + charge - (redis.call('ZSCORE', bytes, room) or 0)
     redis.call('ZADD', bytes, charge, room)
     -- The fraction keeps the order of the rooms of one call.
-    redis.call('ZADD', used, now + i / #ARGV / 2, room)
+    local usedAt, isEmpty = now + i / #ARGV / 2, ARGV[i + 2]
+    -- Another node may have written a first post before this one writes an earlier read.
+    if isEmpty == '0' then
+      redis.call('ZREM', empty, room)
+    elseif redis.call('ZSCORE', empty, room) or (isEmpty == '1' and not redis.call('ZSCORE', used, room)) then
+      redis.call('ZADD', empty, usedAt, room)
+    end
+    redis.call('ZADD', used, usedAt, room)
   end
 end
 local total = -redis.call('ZINCRBY', bytes, -grown, '')
 redis.call('PEXPIRE', used, longest)
 redis.call('PEXPIRE', bytes, longest)
+redis.call('PEXPIRE', empty, longest)
 local holder = redis.call('GET', evicting)
 local evicts = 0
 if total > tonumber(ARGV[3]) then
