@@ -114,9 +114,9 @@ t.test('PRIVATE-ROOMS.md, Who may join: members of the table, until they are rem
   await adasRoom.delete(position)
 })
 
-t.test('PRIVATE-ROOMS.md, Direct messages: both people find one name', async (t) => {
+t.test('PRIVATE-ROOMS.md, Direct conversations: both people find one name', async (t) => {
   const both = "console.log('room', directRoom('bob', 'ada') === room, room, directRoom('a-b', 'c') === directRoom('a', 'b-c'))\nawait app.chat.send"
-  const program = snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Direct messages')(t, ['await app.chat.send', both])
+  const program = snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Direct conversations')(t, ['await app.chat.send', both])
   const [, room = ''] = await program.printed(/^room true (\S+) false$/m)
   t.match(room, /^dm:[\w-]{43}$/)
   await program.port()
