@@ -171,6 +171,8 @@ export class Connection implements Queued, Source, WriterOwner {
     this.#socket.close(code, shorten(reason))
     this.#queue.proceed()
     this.resume()
+    // Otherwise the close frame of the client is never read.
+    if (this.#socket.isPaused) this.#socket.resume()
   }
 
   /** Logs an error of the app's code and closes the connection. */

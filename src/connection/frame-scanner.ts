@@ -25,8 +25,8 @@ export class FrameScanner {
   /** Fragments that the last scan completed, without the last one of a message. */
   get fragments (): number { return this.#fragments }
 
-  /** Whether a message has begun that is deflated, and isn't complete. RFC 7692, section 6. */
-  get isDeflated (): boolean { return this.#isDeflated }
+  /** Whether fragments of a deflated message were completed, and others must follow. RFC 7692, section 6. */
+  get isDeflated (): boolean { return this.#isDeflated && this.#fragmented }
 
   /** Whether a message or a control frame has begun and isn't complete. */
   get isIncomplete (): boolean { return this.#fragmented || this.#header > 0 }
@@ -66,7 +66,8 @@ export class FrameScanner {
   #parse (byte: number): void {
     if (this.#header === 0) {
       this.#first = byte
-      if ((byte & 0x40) !== 0) this.#isDeflated = true
+      // Of a data frame: a control frame can't be deflated.
+      if ((byte & 0x48) === 0x40) this.#isDeflated = true
     } else if (this.#header === 1) {
       const length = byte & 0x7f
       this.#lengthBytes = length < 126 ? 0 : length === 126 ? 2 : 8

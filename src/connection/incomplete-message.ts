@@ -44,7 +44,7 @@ export class IncompleteMessage {
     return full
   }
 
-  /** Charges what `ws` may keep of a deflated message: its fragments are inflated as they arrive. @param limit bytes of a message */
+  /** Charges what `ws` may keep of a deflated message: it inflates each fragment that is complete. @param limit bytes of a message */
   chargeInflated (limit: number): void {
     if (this.#isInflated) return
     this.#isInflated = true

@@ -56,7 +56,7 @@ export class ReceiveQueue implements ByteReader, Passing {
     ;(this.#chunks ??= []).push(chunk)
     this.#cost += receivedCost(chunk)
     this.#connection.receiver.charge(receivedCost(chunk))
-    // Again for each read: the app may have resumed the socket.
+    // Pauses again at each read, because the app may have resumed the socket.
     if (this.#cost > PAUSE_AT) this.#connection.pause()
   }
 

@@ -130,3 +130,18 @@ t.test('messages that wait for a slow hook are dropped with their connection', a
   t.strictSame(handled, ['1', ...others.map(() => '3')])
   t.equal(terminated(app).length, 1)
 })
+
+t.test('a ping that claims to be deflated changes nothing for the next connection', async (t) => {
+  const app = await build(t, { limits: { receiveBudget: 256 * KiB } })
+  const port = await listen(app)
+  const half = clientFrame(TEXT, 'x'.repeat(100)).subarray(0, 50)
+  for (let i = 0; i < 40; i++) {
+    const malformed = await upgraded(t, port, '/chat')
+    malformed.socket.write(clientFrame(9, '', { rsv: 4 }))
+    await malformed.ended
+    const { socket } = await upgraded(t, port, '/chat')
+    await new Promise((resolve) => socket.write(half, resolve))
+  }
+  await serves(t, port)
+  t.strictSame(terminated(app), [])
+})

@@ -243,15 +243,15 @@ async function slowEcho (t: Test) {
 
 t.test('an app may resume its socket while messages wait: all are handled, in order', async (t) => {
   const { slow, client, socket } = await slowEcho(t)
-  client.socket.write(numberedFrames(100_000))
+  client.socket.write(numberedFrames(10_000))
   await slow.reached
   for (let i = 0; i < 20; i++) {
     socket.resume()
     await tick()
   }
   slow.open()
-  await client.until(() => messages(client).length === 100_000)
-  t.strictSame(messages(client), numbered(100_000))
+  await client.until(() => messages(client).length === 10_000)
+  t.strictSame(messages(client), numbered(10_000))
 })
 
 t.test('a socket that the app has paused is not read from until the app resumes it', async (t) => {
