@@ -65,8 +65,10 @@ export class RoomIndex {
 
   /** Records that a room was used now, its charge, 0 if it is gone, and whether it had no entries. */
   use (room: string, charge: number, isEmpty = false): void {
+    const waiting = this.#waiting.get(room)
     this.#waiting.delete(room)
-    this.#waiting.set(room, [room, charge, isEmpty])
+    // The result of a read may be handled after that of the first post, which followed it.
+    this.#waiting.set(room, isEmpty && waiting?.[2] === false ? waiting : [room, charge, isEmpty])
   }
 
   /** Writes the rooms used since the last flush. @param limit maximum bytes of all rooms */
