@@ -17,7 +17,7 @@ export function readMark (storage, key) {
     timer = undefined
     if (position !== undefined) storage.set(key, position)
   }
-  // Only what this page has moved: another tab may have read more of the room since.
+  // Saves only a position that this page has moved: another tab may have read more of the room since.
   window.addEventListener('pagehide', () => { if (timer !== undefined) save() })
 
   function keepLine () {

@@ -3,10 +3,10 @@ import { listOf, withoutValue, withValue, type OneOrMore } from '../../one-or-mo
 
 /** Has an object of its own, because the same listener may attend twice. */
 class Attendance {
-  readonly hear: (data: string) => void
+  readonly receive: (data: string) => void
 
-  constructor (hear: (data: string) => void) {
-    this.hear = hear
+  constructor (receive: (data: string) => void) {
+    this.receive = receive
   }
 }
 
@@ -21,7 +21,7 @@ export class MemoryDirectMessages {
     assertText('data', data)
     const attendances = this.#attendances.get(memberId)
     for (const attendance of listOf(attendances)) {
-      if (listOf(this.#attendances.get(memberId)).includes(attendance)) attendance.hear(data)
+      if (listOf(this.#attendances.get(memberId)).includes(attendance)) attendance.receive(data)
     }
     return attendances !== undefined
   }

@@ -1,6 +1,6 @@
 /**
  * A position and a revision that no store knows. With it as `since`, a store answers a repeat, and refuses a request whose key it has
- * forgotten: what no hook has seen is never stored. The `since` of the client doesn't suffice, because the client chooses it.
+ * forgotten. It never stores content that the hooks of the app haven't seen. The client's own `since` doesn't suffice: the client chooses it.
  */
 export const UNKNOWN_SINCE = '?'
 
