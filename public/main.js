@@ -16,7 +16,7 @@ async function startPerson (config) {
   const [{ createLink }, { createPane }] = await Promise.all([import('./proof/link.js'), import('./pane.js')])
   const link = createLink()
   const onInspect = (position) => drawer?.inspect(person, position)
-  const person = createPane({ container: byId('panes'), config, connect: link.connect, onInspect })
+  const person = createPane({ container: byId('panes'), config, connect: link.connect, onReconnect: () => link.restore(), onInspect })
   return { person, link }
 }
 

@@ -28,9 +28,10 @@ import { setText } from './dom.js'
  * @param connect opens the sockets of the client
  * @param name of the person; default: the one that was kept
  * @param storage like `localStorage`, for what the person keeps; default: the storages of the browser
+ * @param onReconnect called before the person connects again by the button of the status
  * @param onInspect called with the position of a message whose frames are to be shown
  */
-export function createPane ({ container, config, connect, name, storage, onInspect }) {
+export function createPane ({ container, config, connect, name, storage, onReconnect, onInspect }) {
   const { element, isFirst } = paneElement(container)
   const find = (className) => element.querySelector(`.${className}`)
   const room = isFirst ? addressedRoom(config.room) : config.room
@@ -41,7 +42,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   const roomChanged = listeners()
   let shown, shownRoom
 
-  const status = statusView(find, person)
+  const status = statusView(find, person, onReconnect)
   const changes = messageChanges(find, person, status.showError)
   const menu = messageMenu(find('menu'), {
     react: changes.react,

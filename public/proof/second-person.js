@@ -17,6 +17,7 @@ export function addSecondPerson ({ container, config, room = config.room, onInsp
     container,
     config: { ...config, room },
     connect: link.connect,
+    onReconnect: () => link.restore(),
     name: NAME,
     storage: memoryStorage(),
     onInspect: (position) => onInspect(person, position)

@@ -4,8 +4,8 @@ import { describeStatus, isServerThere, isUnexplained } from './status.js'
 
 const RESUMED_MS = 6_000
 
-/** @param find returns the element of a class in the pane */
-export function statusView (find, person) {
+/** @param find returns the element of a class in the pane @param onReconnect called before the person connects again by the button */
+export function statusView (find, person, onReconnect) {
   const [status, word, notice, text, countdown, action] =
     ['status', 'status-word', 'notice', 'notice-text', 'countdown', 'notice-action'].map(find)
   let shown, wasJoined, timer, described, resumed, resumedTimer
@@ -54,7 +54,10 @@ export function statusView (find, person) {
     if (action.textContent === 'Close') setError('')
     else if (person.status.state === 'closed') person.connect()
     else if (person.status.state === 'online') person.rejoin()
-    else person.client.reconnect()
+    else {
+      onReconnect?.()
+      person.client.reconnect()
+    }
   }
 
   function setError (next) {

@@ -37,6 +37,16 @@ t.test('the connection tab', { skip }, async (t) => {
     t.strictSame(complaints, [])
   })
 
+  t.test('Reconnect now above the field connects again after a disconnect in the drawer', async (t) => {
+    const { page, drawer, complaints } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Disconnect').click()
+    await shows(drawer, '.state', 'disconnected')
+    await page.getByRole('button', { name: 'Reconnect now' }).click()
+    await shows(drawer, '.state', 'connected')
+    t.strictSame(complaints, [])
+  })
+
   t.test('a post whose acknowledgement is lost is sent again and stored once', async (t) => {
     const { app, page, drawer } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
