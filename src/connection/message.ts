@@ -27,7 +27,7 @@ export class Message {
     const { data } = this
     if (!this.isBinary || binaryType === 'nodebuffer') return data
     if (binaryType === 'arraybuffer') return new Uint8Array(data).buffer
-    return binaryType === 'blob' ? new Blob([data]) : [data]
+    return binaryType === 'blob' ? new Blob([new Uint8Array(data)]) : [data]
   }
 
   get text (): string { return this.#chunk.toString(this.#isAscii ? 'latin1' : 'utf8', this.#start, this.end) }
