@@ -57,7 +57,7 @@ end
 if removeExpired(redis.call('ZRANGEBYSCORE', used, '-inf', now - shortest, 'WITHSCORES', 'LIMIT', 0, 100)) == 100 then
   removeExpired(redis.call('ZRANGE', used, now % rooms, now % rooms + 99, 'WITHSCORES'))
 end
--- As many as one call may add, and some more.
+-- Each call removes more rooms than it can add, so that the set does not grow.
 for _, room in ipairs(redis.call('ZRANGEBYSCORE', empty, '-inf', now - ARGV[6], 'LIMIT', 0, 100 + math.floor(#ARGV / 3))) do
   if redis.call('ZSCORE', used, room) == redis.call('ZSCORE', empty, room) then remove(room) else redis.call('ZREM', empty, room) end
 end
